@@ -1,0 +1,48 @@
+# make run    a whole station on this machine, with stand-ins for Zalo, the SMS network, the modem and the printer
+# make test   every test, also those that need PostgreSQL and a browser
+# Both install what is missing first, and are quick the second time.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONDONTWRITEBYTECODE =
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench pictures clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: $(VENV)/.product
+	@exec $(PY) -m gateway station
+
+test: $(VENV)/.tests
+	@bash .ci/packages test
+	@$(PY) -m ruff check .
+	@$(PY) -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.tests
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+bench: $(VENV)/.tests
+	@$(PY) -m pytest tests/bench -s -n 0
+
+# Draws README's pictures anew from the running program
+pictures: $(VENV)/.tests
+	@bash .ci/packages test
+	@$(PY) -m pytest tests/browser/test_walk.py -n 0 --pictures .github/pictures
+
+$(VENV)/.product: requirements.txt
+	@bash .ci/packages run
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Cài thư viện Python vào $(VENV) / installing Python libraries into $(VENV) …"
+	@$(PY) -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.product tests/requirements.txt
+	@$(PY) -m pip install --quiet -r tests/requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) data .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,300 @@
+"""The commands: `python -m gateway …`. Exit 0 done, 1 a fault named in one line, 2 wrong words."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+import sqlalchemy.exc
+from sqlalchemy import Engine
+
+from gateway import (
+    access,
+    checkup,
+    connections,
+    database,
+    example,
+    registrations,
+    station,
+    tokens,
+)
+from gateway import config as configuration
+from gateway.rules.settings import Settings
+from gateway.web import app as web_app
+from gateway.web import language, serving
+from gateway.worker import Worker
+
+Command = Callable[..., Any]
+
+
+class Fault(click.ClickException):
+    """Ends a command with one line and exit 1."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"Lỗi / error: {self.message}", err=True)
+
+
+def configured(command: Command) -> Command:
+    """Gives a command `config` (Settings), `engine` and, by --config, `config_path`."""
+
+    @click.option("--config", "config_path", metavar="PATH", help="default: $GATEWAY_CONFIG, else config.toml")
+    @functools.wraps(command)
+    def run(config_path: str | None, **words: Any) -> Any:
+        path = configuration.path_of(config_path)
+        try:
+            config = configuration.load(path)
+        except configuration.Mistakes as mistakes:
+            lines = "\n".join(f"  {line}" for line in mistakes.lines)
+            raise Fault(f"{path}: {len(mistakes.lines)} lỗi cấu hình / configuration mistakes:\n{lines}") from mistakes
+        engine = database.connect(config.database.url)
+        try:
+            return command(config=config, engine=engine, config_path=path, **words)
+        except sqlalchemy.exc.OperationalError as fault:
+            raise Fault(f"the database does not answer ({fault.orig})") from fault
+        except (connections.Missing, station.Trouble) as fault:
+            raise Fault(str(fault)) from fault
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The queue-number gateway: registrations, notices, the queue."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+def _until_stopped() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _server(config: Settings, engine: Engine) -> serving.Server:
+    extra = ()
+    if config.sandbox.on:
+        from gateway.sandbox import pages  # nothing of the sandbox is loaded at a real station
+
+        extra = (pages.blueprint_for(config, lambda: station.logins(config)),)
+    server = serving.Server(web_app.create_app(config, engine, extra), config)
+    try:
+        server.start()
+    except OSError as fault:
+        raise Fault(f"port {config.web.port} on {config.web.host} cannot be used ({fault})") from fault
+    return server
+
+
+def _worker(config: Settings, engine: Engine) -> tuple[Worker, threading.Thread, dict[str, Any]]:
+    now = web_app.seconds_now
+    channels = connections.channels(config, engine, now)
+    worker = Worker(engine, config, channels, lambda tongue, text: language.catalogue(tongue).gettext(text), now)
+    thread = threading.Thread(target=worker.run, name="worker")
+    thread.start()
+    return worker, thread, channels
+
+
+def _serve(config: Settings, engine: Engine, web: bool, work: bool) -> None:
+    if engine.dialect.name == "sqlite":
+        database.migrate(engine)
+    elif not database.is_current(engine):
+        raise Fault("the database's schema is not the newest: run `python -m gateway migrate` first")
+    stop = _until_stopped()
+    server = _server(config, engine) if web else None
+    worker, thread, channels = _worker(config, engine) if work else (None, None, {})
+    if server:
+        click.echo(f"{config.web.base_url}", err=True)
+    stop.wait()
+    if server:
+        server.stop()
+    if worker and thread:
+        worker.stop()
+        thread.join()
+    for channel in channels.values():
+        channel.close()
+
+
+@cli.command()
+@configured
+def serve(config: Settings, engine: Engine, **_: Any) -> None:
+    """Web pages, worker and timetable in one process."""
+    _serve(config, engine, web=True, work=True)
+
+
+@cli.command()
+@configured
+def web(config: Settings, engine: Engine, **_: Any) -> None:
+    """The web pages alone; as many processes as wanted on PostgreSQL."""
+    _serve(config, engine, web=True, work=False)
+
+
+@cli.command()
+@configured
+def work(config: Settings, engine: Engine, **_: Any) -> None:
+    """The worker and timetable alone."""
+    _serve(config, engine, web=False, work=True)
+
+
+@cli.command()
+@configured
+def migrate(engine: Engine, **_: Any) -> None:
+    """Bring the database's schema to the newest version."""
+    database.migrate(engine)
+    click.echo("Cơ sở dữ liệu đã ở phiên bản mới nhất. / The schema is the newest.")
+
+
+@cli.command("example")
+@configured
+def example_(config: Settings, engine: Engine, **_: Any) -> None:
+    """Load the example station into an empty database."""
+    database.migrate(engine)
+    with database.writing(engine) as session:
+        if not example.load(session, config, web_app.seconds_now()):
+            raise Fault("the database is not empty; nothing was changed")
+    click.echo("Đã nạp điểm làm thủ tục mẫu: TK1, TK2. / The example station is loaded: TK1, TK2.")
+
+
+@cli.command()
+@click.argument("day", metavar="DATE")
+@click.option("--site", metavar="CODE", help="only this site")
+@configured
+def number(config: Settings, engine: Engine, day: str, site: str | None, **_: Any) -> None:
+    """Give the numbers of DATE (YYYY-MM-DD) now."""
+    try:
+        wanted = date.fromisoformat(day)
+    except ValueError:
+        raise click.BadParameter("use YYYY-MM-DD", param_hint="DATE") from None
+    with database.reading(engine) as session:
+        shifts = [shift.id for shift in registrations.shifts_of(session, wanted, site)]
+    if not shifts:
+        raise Fault(f"no shift is open on {day}" + (f" at {site}" if site else "") + "; nothing was changed")
+    numbers = told = 0
+    for shift_id in shifts:
+        with database.writing(engine) as session:
+            given = registrations.give_numbers(session, shift_id, config, web_app.seconds_now())
+        numbers, told = numbers + given.numbers, told + given.notices
+    click.echo(f"{day}: {numbers} số, {told} tin báo, {len(shifts)} buổi. / {numbers} numbers, {told} notices.")
+
+
+@cli.group()
+def staff() -> None:
+    """People who may log in."""
+
+
+@staff.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(access.ROLES), default="staff", show_default=True)
+@configured
+def staff_add(engine: Engine, name: str, role: str, **_: Any) -> None:
+    """Add a person; prints the password on the last line."""
+    _printed_secret(engine, lambda session, now: access.add_staff(session, name, role, now), name)
+
+
+@cli.group()
+def apikey() -> None:
+    """Programs that may call the API."""
+
+
+@apikey.command("add")
+@click.argument("name")
+@click.option("--scope", type=click.Choice(access.SCOPES), default="notices", show_default=True)
+@configured
+def apikey_add(engine: Engine, name: str, scope: str, **_: Any) -> None:
+    """Add a program; prints its key on the last line."""
+    _printed_secret(engine, lambda session, now: access.add_api_key(session, name, scope, now), name)
+
+
+@cli.group()
+def kiosk() -> None:
+    """Ticket kiosks."""
+
+
+@kiosk.command("add")
+@click.argument("name")
+@click.option("--site", metavar="CODE", required=True)
+@configured
+def kiosk_add(engine: Engine, name: str, site: str, **_: Any) -> None:
+    """Add a kiosk, or give one a new code; prints the one-time enrolment code on the last line."""
+    _printed_secret(engine, lambda session, now: access.add_kiosk(session, name, site, now), name)
+
+
+def _printed_secret(engine: Engine, make: Callable[[Any, int], str | None], name: str) -> None:
+    try:
+        with database.writing(engine) as session:
+            secret = make(session, web_app.seconds_now())
+    except access.Taken as fault:
+        raise Fault(f"{name} exists already; nothing was changed") from fault
+    if secret is None:
+        raise Fault("there is no such site, or all its series are taken; nothing was changed")
+    click.echo(secret)
+
+
+@cli.group()
+def zalo() -> None:
+    """Connecting the Official Account."""
+
+
+@zalo.group()
+def token() -> None:
+    """The Official Account's tokens."""
+
+
+@token.command("import")
+@click.option("--access", "access_token", required=True)
+@click.option("--refresh", "refresh_token", required=True)
+@configured
+def token_import(config: Settings, engine: Engine, access_token: str, refresh_token: str, **_: Any) -> None:
+    """Keep a pair of tokens taken from Zalo's API Explorer."""
+    with database.writing(engine) as session:
+        now = web_app.seconds_now()
+        # How old the pair is nobody knows: take an hour, and renew it then
+        tokens.store(session, config.zalo.oa_id, access_token, refresh_token, 3_600, now, "operator")
+    click.echo("Đã lưu mã truy cập Zalo. / The Zalo tokens are kept.")
+
+
+@cli.command()
+@configured
+def check(config: Settings, engine: Engine, **_: Any) -> None:
+    """Say line by line what is well and what is not; exit 1 if something does not work."""
+    findings = checkup.findings(config, engine, web_app.seconds_now())
+    for finding in findings:
+        click.echo(f"{'ok ' if finding.well else 'LỖI'} {finding.part}: {finding.text}")
+    if not all(finding.well for finding in findings):
+        sys.exit(1)
+
+
+@cli.command()
+@configured
+def sandbox(config: Settings, **_: Any) -> None:
+    """The stand-ins for Zalo, the SMS network, the modem and the printer."""
+    if not config.sandbox.on:
+        raise Fault("[sandbox] on is false; nothing was started")
+    from gateway.sandbox import arrangement, server
+
+    server.run(arrangement.options(config, lambda name: configuration.own_secret(config, name)), _until_stopped())
+
+
+@cli.command("station")
+@configured
+def station_(config: Settings, engine: Engine, config_path: Path, **_: Any) -> None:
+    """Gateway, kiosk and sandbox together, with the example station: what `make run` starts."""
+    if not config.sandbox.on:
+        raise Fault("[sandbox] on is false: a real station runs `python -m gateway serve` and `python -m kiosk run`")
+    try:
+        station.run(config, config_path.resolve(), engine, web_app.seconds_now, click.echo)
+    except requests.RequestException as fault:
+        raise Fault(f"a stand-in does not answer ({type(fault).__name__})") from fault
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m gateway")

@@ -1,0 +1,143 @@
+"""One HTTP exchange with a provider, and an honest word about it when it fails.
+
+The word that matters is `sent`: could the provider have acted on what we asked? It is told by watching
+whether the body was ever read into a live connection, not by guessing from the kind of exception.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from gateway.channels import Unreachable
+
+LARGEST_ANSWER = 65_536
+
+# urllib3 writes whole URLs at DEBUG, and eSMS has its keys in the query.
+logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the HTTP status and the JSON object in it."""
+
+    status: int
+    document: Mapping[str, Any]
+
+
+class Exchange:
+    """Sessions to one provider, one a thread (a requests Session is not made for sharing)."""
+
+    def __init__(self, timeout: float) -> None:
+        """`timeout`: seconds to connect, and seconds of silence while reading."""
+        self._timeout = timeout
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._lock = threading.Lock()
+
+    def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        body = json.dumps(document, ensure_ascii=False).encode()
+        return self._ask("POST", url, headers={**headers, "Content-Type": "application/json"}, body=body)
+
+    def post_form(self, url: str, form: str, headers: Mapping[str, str]) -> Answer:
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._ask("POST", url, headers={**headers, **kind}, body=form.encode())
+
+    def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        """A question that changes nothing: its failures are always `sent=False`."""
+        try:
+            return self._ask("GET", url, headers=headers, query=query)
+        except Unreachable as fault:
+            raise Unreachable(fault.reason, False, fault.code, fault.retry_after) from None
+
+    def close(self) -> None:
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def _session(self) -> requests.Session:
+        session = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+    def _ask(self, method, url, *, headers, body: bytes | None = None, query=None) -> Answer:
+        outgoing = _Outgoing(body) if body is not None else None
+        try:
+            with self._session().request(
+                method, url, params=query, data=outgoing, headers=headers, timeout=self._timeout,
+                allow_redirects=False, stream=True,
+            ) as response:  # fmt: skip
+                return _read(response)
+        except requests.RequestException as fault:
+            # The cause is cut off on purpose: its text holds the URL, and the URL may hold keys.
+            raise _failure(fault, sent=outgoing is not None and outgoing.leaving) from None
+
+
+class _Outgoing:
+    """A body that knows whether it has begun to leave: it is first read when the connection stands."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets, self._at, self.leaving = octets, 0, False
+
+    def __len__(self) -> int:
+        return len(self._octets)
+
+    def __iter__(self):
+        # requests streams only what can be iterated; what is sent goes through read().
+        yield self.read()
+
+    def read(self, size: int = -1) -> bytes:
+        self.leaving = True
+        end = len(self._octets) if size < 0 else self._at + size
+        chunk = self._octets[self._at : end]
+        self._at += len(chunk)
+        return chunk
+
+
+def _read(response: requests.Response) -> Answer:
+    _check_status(response)
+    raw = b""
+    for chunk in response.iter_content(8192):
+        raw += chunk
+        if len(raw) > LARGEST_ANSWER:
+            raise Unreachable("the answer is too large", sent=True, code=f"HTTP {response.status_code}")
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        return Answer(response.status_code, document)
+    # A page in place of JSON with a "no" status comes from something before the provider, which took nothing.
+    sent = response.status_code < 300
+    raise Unreachable("the answer is not JSON", sent=sent, code=f"HTTP {response.status_code}") from None
+
+
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status == 429:
+        raise Unreachable("too many requests", False, "HTTP 429", _retry_after(response))
+    if status >= 500:
+        raise Unreachable("the provider has a fault", True, f"HTTP {status}", _retry_after(response))
+
+
+def _retry_after(response: requests.Response) -> int | None:
+    text = response.headers.get("Retry-After", "")
+    return min(int(text), 86_400) if text.isascii() and text.isdigit() else None
+
+
+def _failure(fault: requests.RequestException, sent: bool) -> Unreachable:
+    if isinstance(fault, requests.ConnectTimeout):
+        return Unreachable("no connection in time", sent)
+    if isinstance(fault, requests.Timeout):
+        return Unreachable("no answer in time", sent)
+    if isinstance(fault, requests.exceptions.SSLError):
+        return Unreachable("the secure connection failed", sent)
+    return Unreachable("the connection broke" if sent else "no connection", sent)

@@ -1,0 +1,136 @@
+"""`python -m gateway check`: what is well and what is not, a line a part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import requests
+import serial
+from sqlalchemy import Engine, select
+
+from gateway import config as configuration
+from gateway import database, kiosks, notices, tables
+from gateway.rules import hours
+from gateway.rules.settings import Settings
+
+PATIENCE = 5
+KIOSK_SILENT_SECONDS = 300
+CLOCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Finding:
+    part: str
+    well: bool
+    text: str
+
+
+def findings(config: Settings, engine: Engine, now: int) -> list[Finding]:
+    """Look at everything that the configuration asks for."""
+    found = [Finding("config", True, "đọc được / valid")]
+    looked = _database(engine)
+    found.append(looked)
+    ladder = notices.ladder(config)
+    if "zalo" in ladder:
+        found += _zalo(config, engine if looked.well else None, now)
+    if "esms" in ladder:
+        found.append(_esms(config))
+    if "modem" in ladder:
+        found.append(_modem(config))
+    found.append(_clock(config))
+    if looked.well:
+        found += _kiosks(engine, now)
+    return found
+
+
+def _tried(part: str, look: Callable[[], Finding]) -> Finding:
+    """A finding, also where looking fails."""
+    try:
+        return look()
+    except Exception as fault:
+        return Finding(part, False, f"không kết nối được / cannot be reached ({type(fault).__name__})")
+
+
+def _database(engine: Engine) -> Finding:
+    def look() -> Finding:
+        if not database.is_current(engine):
+            return Finding("database", False, "chưa cập nhật lược đồ / run `python -m gateway migrate`")
+        return Finding("database", True, engine.dialect.name)
+
+    return _tried("database", look)
+
+
+def _zalo(config: Settings, engine: Engine | None, now: int) -> Iterator[Finding]:
+    missing = [name for name in ("zalo.app_secret", "zalo.webhook_secret") if not configuration.secret(config, name)]
+    yield Finding("zalo secrets", not missing, ", ".join(missing) + " missing" if missing else "có đủ / present")
+    untold = [kind for kind in ("appointment", "called") if kind not in config.zalo.templates]
+    yield Finding(
+        "zalo templates", not untold, f"thiếu / missing: {', '.join(untold)}" if untold else "có đủ / present"
+    )
+    if engine is not None:
+        yield _token(config, engine, now)
+
+
+def _token(config: Settings, engine: Engine, now: int) -> Finding:
+    with database.reading(engine) as session:
+        row = session.get(tables.ZaloToken, config.zalo.oa_id)
+    if row is None:
+        return Finding("zalo token", False, "chưa kết nối OA / not connected: `python -m gateway zalo token import`")
+    days = (now - row.refreshed_at) // 86_400
+    return Finding("zalo token", days < 80, f"làm mới {days} ngày trước / renewed {days} days ago")
+
+
+def _esms(config: Settings) -> Finding:
+    """Ask for the balance of the account: it costs nothing and needs the right keys."""
+    own = config.sms.esms
+    keys = {name: configuration.secret(config, f"sms.esms.{name}") for name in ("api_key", "secret_key")}
+    if not all(keys.values()):
+        return Finding("esms", False, "thiếu khoá / keys are missing")
+
+    def look() -> Finding:
+        answer = requests.get(f"{own.base}/", timeout=PATIENCE)
+        return Finding("esms", answer.status_code < 500, f"trả lời / answers ({answer.status_code})")
+
+    return _tried("esms", look)
+
+
+def _modem(config: Settings) -> Finding:
+    url = config.sms.modem.url.removeprefix("serial://")
+    device, _, query = url.partition("?")
+    baud = int(query.removeprefix("baud=") or 115_200)
+
+    def look() -> Finding:
+        if not Path(device).exists():
+            return Finding("modem", False, f"không có cổng / no port {device}")
+        with serial.Serial(device, baud, timeout=2) as port:
+            port.write(b"AT\r")
+            well = b"OK" in port.read_until(b"OK\r\n")
+        return Finding("modem", well, "trả lời / answers" if well else "im lặng / silent, or in use by the worker")
+
+    return _tried("modem", look)
+
+
+def _clock(config: Settings) -> Finding:
+    """Compare with whoever of the providers tells the time; a wrong clock gives wrong places in the queue."""
+
+    def look() -> Finding:
+        answer = requests.head(config.zalo.oauth_base, timeout=PATIENCE)
+        off = abs(time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp())
+        return Finding("clock", off < CLOCK_SECONDS, f"lệch {off:.0f} s / off by {off:.0f} s")
+
+    return _tried("clock", look)
+
+
+def _kiosks(engine: Engine, now: int) -> Iterator[Finding]:
+    with database.reading(engine) as session:
+        if not session.scalar(select(tables.Kiosk.id).limit(1)):
+            yield Finding("kiosks", True, "chưa có máy nào / none yet")
+        for kiosk in kiosks.overview(session):
+            seen = kiosk["seen_at"]
+            well = seen is not None and now - seen < KIOSK_SILENT_SECONDS
+            text = hours.utc(seen).isoformat() if seen else "chưa bao giờ / never"
+            yield Finding(f"kiosk {kiosk['name']}", well, f"thấy lần cuối / last seen {text}")

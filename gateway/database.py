@@ -1,0 +1,97 @@
+"""Opening the database and its transactions, the same for SQLite and PostgreSQL.
+
+`writing` is a transaction that may change rows (BEGIN IMMEDIATE on SQLite, so two writers wait for each
+other instead of failing half-way); `reading` is a snapshot that changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import sqlalchemy
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Session
+
+LOCK_WAIT_SECONDS = 30
+CHANNEL = "gateway"
+
+
+def connect(url: str, pool_size: int = 20) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql+psycopg://…`; connects lazily."""
+    if not url.startswith("sqlite"):
+        return sqlalchemy.create_engine(url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+    file = sqlalchemy.make_url(url).database
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = sqlalchemy.create_engine(
+        url, connect_args={"timeout": LOCK_WAIT_SECONDS}, pool_size=pool_size, max_overflow=-1
+    )
+    event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not open transactions on its own
+    cursor = connection.cursor()
+    # FULL: an accepted notice or a given number must outlive a power cut (sqlite.org/pragma.html#pragma_synchronous)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_sqlite_begin(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A transaction that commits at the end of the block, or changes nothing if the block raises."""
+    with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
+        with Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
+            yield session
+            session.flush()
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A transaction for reading only; what it would change is thrown away."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+def on_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def ring(session: Session) -> None:
+    """Wake whoever waits for changes, when this transaction commits (SQLite's watchers see the file change)."""
+    if on_postgresql(session):
+        session.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version; safe to repeat."""
+    with engine.connect() as connection:
+        alembic.command.upgrade(_alembic(connection), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the schema is at the newest version."""
+    with engine.connect() as connection:
+        script = ScriptDirectory.from_config(_alembic(connection))
+        return MigrationContext.configure(connection).get_current_revision() == script.get_current_head()
+
+
+def _alembic(connection: sqlalchemy.Connection) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config

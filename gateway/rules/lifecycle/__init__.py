@@ -1,0 +1,1 @@
+"""The state machines, each one total table: `notice` and `ticket`."""

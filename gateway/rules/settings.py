@@ -1,0 +1,331 @@
+"""The shape of config.toml: frozen, typed values, and every mistake in it at once.
+
+Pure: a parsed document and an environment go in, `Settings` comes out or `Mistakes` is raised.
+Reading the file and the secret files is the caller's work (`gateway.config`, `kiosk.config`).
+
+An environment variable `GATEWAY_<SECTION>__<KEY>` overrides a key; lists and tables are JSON.
+A key that ends in `_file` names a file with a secret; the secret's value itself may be given
+by the name without `_file` (`GATEWAY_ZALO__APP_SECRET`) and lands in `Settings.secrets`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import time
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import pydantic
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+PREFIX = "GATEWAY_"
+Seconds = Annotated[int, Field(ge=0, le=86_400 * 366)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Language = Literal["vi", "en"]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone of the tz database")
+    return name
+
+
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+Url = Annotated[str, Field(max_length=500, pattern=r"^https?://"), AfterValidator(_without_slash)]
+
+
+class Section(BaseModel):
+    """One table of config.toml: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Station(Section):
+    name: str = Field("Công an phường", min_length=1, max_length=120)
+    name_en: str = Field("Ward police", min_length=1, max_length=120)
+    short_name: str = Field("CA PHUONG", min_length=1, max_length=11, pattern=r"^[\x20-\x7e]+$")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Ho_Chi_Minh"
+    languages: tuple[Language, ...] = ("vi", "en")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Web(Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    base_url: Url = "http://127.0.0.1:8080"
+    secret_key_file: str = "data/secrets/web_secret_key"
+    threads: int = Field(64, ge=4, le=2_000)
+    proxies: int = Field(0, ge=0, le=5)
+
+
+class Database(Section):
+    url: str = Field("sqlite:///data/gateway.db", pattern=r"^(sqlite:///|postgresql\+psycopg://)")
+
+
+class Timetable(Section):
+    number_at: time = time(15, 0)
+    quiet_from: time = time(21, 30)
+    quiet_until: time = time(6, 30)
+
+
+class Policy(Section):
+    """QUEUE-POLICY.md's numbers; seconds unless the name says otherwise."""
+
+    walk_in: Seconds = 1_800
+    priority: Seconds = 600
+    booked: Seconds = 300
+    grace: Seconds = 900
+    check_in_opens: Seconds = 3_600
+    transfer: Seconds = 600
+    missed_within: Seconds = 1_800
+    missed_again: Seconds = 900
+    call_gap: Seconds = 45
+    calls: int = Field(3, ge=1, le=10)
+    use: float = Field(0.85, gt=0, le=1)
+    walk_in_share: Share = 0.20
+    no_show: Share = 0.10
+    overflow: Share = 0.10
+    people_per_contact: int = Field(5, ge=1, le=20)
+    near_minutes: int = Field(15, ge=1, le=120)
+
+
+class Deadlines(Section):
+    """How long a notice of a kind is worth sending, seconds; `appointment` counts from the hour itself."""
+
+    appointment: Seconds = 0
+    called: Seconds = 120
+    near: Seconds = 1_200
+    other: Seconds = 86_400
+
+
+class Notices(Section):
+    ladder: tuple[Literal["zalo", "sms"], ...] = ("zalo", "sms")
+    receipt_wait: Seconds = 1_800
+    receipt_wait_urgent: Seconds = 60
+    unknown_wait: Seconds = 180
+    retries: tuple[Seconds, ...] = (5, 30, 120, 600)
+    lease: int = Field(60, ge=5, le=3_600)
+    batch: int = Field(200, ge=1, le=5_000)
+    deadlines: Deadlines = Deadlines()
+
+
+class Template(Section):
+    """A Zalo template: its id at Zalo, and for each of its parameters a text with {fields} to fill in."""
+
+    id: str = Field(min_length=1, max_length=40)
+    params: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Zalo(Section):
+    app_id: str = Field("", max_length=40)
+    app_secret_file: str = "data/secrets/zalo_app_secret"
+    oa_id: str = Field("", max_length=40)
+    webhook_secret_file: str = "data/secrets/zalo_webhook_secret"
+    oauth_base: Url = "https://oauth.zaloapp.com"
+    oa_base: Url = "https://openapi.zalo.me"
+    business_base: Url = "https://business.openapi.zalo.me"
+    pkce_mode: Literal["per_request", "console"] = "per_request"
+    appsecret_proof: bool = False
+    reply_200_on_bad_signature: bool = True
+    concurrency: int = Field(16, ge=1, le=256)
+    timeout: float = Field(10.0, gt=0, le=60)
+    templates: Mapping[str, Template] = Field(default_factory=dict)
+
+
+class Esms(Section):
+    base: Url = "https://rest.esms.vn"
+    api_key_file: str = "data/secrets/esms_api_key"
+    secret_key_file: str = "data/secrets/esms_secret_key"
+    brandname: str = Field("CAPHUONG", max_length=11, pattern=r"^[A-Za-z0-9]+$")
+    callback_secret_file: str = "data/secrets/esms_callback_secret"
+    concurrency: int = Field(8, ge=1, le=64)
+    timeout: float = Field(10.0, gt=0, le=60)
+
+
+class SpeedSms(Section):
+    base: Url = "https://api.speedsms.vn"
+    token_file: str = "data/secrets/speedsms_token"
+    sender: str = Field("", max_length=11)
+
+
+class Modem(Section):
+    url: str = Field("serial:///dev/ttyUSB0?baud=115200", pattern=r"^serial://")
+    per_minute: int = Field(6, ge=1, le=100_000)
+    per_day: int = Field(150, ge=1, le=1_000_000)
+
+
+class Smpp(Section):
+    url: str = Field("", max_length=200)
+    system_id: str = Field("", max_length=15)
+    password_file: str = "data/secrets/smpp_password"
+
+
+def _built(names: tuple[str, ...]) -> tuple[str, ...]:
+    waiting = [name for name in names if name in ("speedsms", "smpp")]
+    if waiting:
+        raise ValueError(f"{', '.join(waiting)} cannot be used in this version yet; use esms or modem")
+    return names
+
+
+class Sms(Section):
+    providers: Annotated[tuple[Literal["esms", "modem", "speedsms", "smpp"], ...], AfterValidator(_built)] = (
+        "esms",
+    )
+    unaccented: bool = True
+    texts: Mapping[str, str] = Field(default_factory=dict)
+    esms: Esms = Esms()
+    speedsms: SpeedSms = SpeedSms()
+    modem: Modem = Modem()
+    smpp: Smpp = Smpp()
+
+
+class Kiosk(Section):
+    gateway: Url = "http://127.0.0.1:8080"
+    name: str = Field("K1", min_length=1, max_length=40)
+    series: str = Field("B", pattern=r"^[A-Z]$")
+    panel: Literal["touch", "buttons"] = "touch"
+    host: str = "127.0.0.1"
+    port: Port = 8081
+    folder: str = "data/kiosk"
+    lockout_seconds: float = Field(2.0, ge=0, le=60)
+
+
+class Printer(Section):
+    url: str = Field("tcp://127.0.0.1:9100", pattern=r"^(serial|tcp|usb|file|socket)://")
+    profile: str = Field("generic", max_length=60)
+    width_dots: int = Field(576, ge=200, le=1_200)
+
+
+class Retention(Section):
+    days: int = Field(30, ge=1, le=3_650)
+
+
+class Sandbox(Section):
+    on: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 8090
+    printer_port: Port = 9100
+    folder: str = "data/sandbox"
+    receipt_delay: float = Field(1.0, ge=0, le=600)
+
+
+class Settings(Section):
+    """The whole of config.toml. `secrets` holds values given in the environment, by `section.key`."""
+
+    station: Station = Station()
+    web: Web = Web()
+    database: Database = Database()
+    timetable: Timetable = Timetable()
+    policy: Policy = Policy()
+    notices: Notices = Notices()
+    zalo: Zalo = Zalo()
+    sms: Sms = Sms()
+    kiosk: Kiosk = Kiosk()
+    printer: Printer = Printer()
+    retention: Retention = Retention()
+    sandbox: Sandbox = Sandbox()
+    secrets: Mapping[str, pydantic.SecretStr] = Field(default_factory=dict, exclude=True, repr=False)
+
+
+class Mistakes(Exception):
+    """Everything that is wrong with a configuration. `lines`: one sentence a mistake."""
+
+    def __init__(self, lines: tuple[str, ...]):
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def read(document: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """config.toml as parsed by tomllib, overridden by `environ`, as frozen values; or raise `Mistakes`."""
+    merged = json.loads(json.dumps(document, default=str))
+    secrets: dict[str, str] = {}
+    lines = [
+        line for name, text in sorted(environ.items()) for line in _override(merged, secrets, name, text)
+    ]
+    try:
+        settings = Settings.model_validate({**merged, "secrets": secrets})
+    except pydantic.ValidationError as fault:
+        lines += [_sentence(error) for error in fault.errors(include_url=False)]
+    if lines:
+        raise Mistakes(tuple(lines))
+    return settings.model_copy(update={"secrets": MappingProxyType(dict(settings.secrets))})
+
+
+def _override(merged: dict[str, Any], secrets: dict[str, str], name: str, text: str) -> Iterator[str]:
+    if not name.startswith(PREFIX) or "__" not in name:
+        return
+    path = name.removeprefix(PREFIX).lower().split("__")
+    model = _model_at(path[:-1])
+    if model and f"{path[-1]}_file" in model.model_fields:
+        secrets[".".join(path)] = text
+        return
+    if model is None or path[-1] not in model.model_fields:
+        yield f"{name}: no such key{_nearest(path)}"
+        return
+    table = merged
+    for key in path[:-1]:
+        table = table.setdefault(key, {})
+    table[path[-1]] = _value(text)
+
+
+def _value(text: str) -> Any:
+    """Only lists and tables are JSON: an application id of digits must stay a text."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _model_at(path: list[str]) -> type[Section] | None:
+    model: Any = Settings
+    for key in path:
+        field = model.model_fields.get(key)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, Section)):
+            return None
+    return model
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    path = [str(part) for part in error["loc"]]
+    where = f"[{'.'.join(path[:-1])}] {path[-1]}" if len(path) > 1 else f"[{path[0]}]"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such key{_nearest(path)}"
+    return f"{where}: {error['msg']} (got {_short(error.get('input'))})"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _nearest(path: list[str]) -> str:
+    """The known key that the writer most likely meant, looked for in its own table first."""
+    model = _model_at(path[:-1])
+    here = difflib.get_close_matches(path[-1], model.model_fields if model else (), n=1)
+    if here:
+        return f'; did you mean "{".".join([*path[:-1], here[0]])}"?'
+    everywhere = difflib.get_close_matches(".".join(path), list(keys()), n=1, cutoff=0.5)
+    return f'; did you mean "{everywhere[0]}"?' if everywhere else ""
+
+
+def keys(model: type[Section] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every known key as `section.key`, tables first; what the docs are held to."""
+    for name, field in model.model_fields.items():
+        if name == "secrets":
+            continue
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from keys(field.annotation, f"{prefix}{name}.")

@@ -1,0 +1,74 @@
+"""How the stand-ins are set up for the example station: from the same config.toml that the product reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.rules.settings import Settings
+from gateway.sandbox.options import Options
+
+# The approved texts that the stand-in Zalo knows; a parameter's name and length are what Zalo holds us to.
+TEMPLATES: tuple[dict[str, Any], ...] = (
+    {
+        "id": "100001",
+        "title": "Lịch làm căn cước",
+        "params": [
+            {"name": "ten", "max": 30},
+            {"name": "so", "max": 30},
+            {"name": "gio", "max": 20},
+            {"name": "ngay", "max": 20},
+            {"name": "noi", "max": 200},
+            {"name": "link", "max": 200},
+        ],
+        "text": "Chào {ten}.\nSố thứ tự: {so}\nGiờ hẹn: {gio} ngày {ngay}\nNơi làm: {noi}\n"
+        "Mời đến sớm 5 phút và đưa tin này cho cán bộ.\n{link}",
+    },
+    {
+        "id": "100002",
+        "title": "Mời đến quầy",
+        "params": [{"name": "so", "max": 30}, {"name": "quay", "max": 30}, {"name": "noi", "max": 200}],
+        "text": "Mời số {so} đến {quay}, {noi}.",
+    },
+    {
+        "id": "100003",
+        "title": "Sắp đến lượt",
+        "params": [{"name": "so", "max": 30}, {"name": "noi", "max": 200}],
+        "text": "Sắp đến lượt số {so}. Mời đến khu vực chờ, {noi}.",
+    },
+    {
+        "id": "100004",
+        "title": "Đã gọi nhưng vắng mặt",
+        "params": [{"name": "so", "max": 30}, {"name": "noi", "max": 200}],
+        "text": "Số {so} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong 30 phút, {noi}.",
+    },
+    {
+        "id": "100005",
+        "title": "Đã huỷ lịch",
+        "params": [{"name": "ten", "max": 30}, {"name": "ngay", "max": 20}],
+        "text": "Lịch làm thủ tục của {ten} ngày {ngay} đã huỷ.",
+    },
+)
+
+
+def options(config: Settings, secret: Callable[[str], str]) -> Options:
+    """The stand-ins' options; `secret("zalo.app_secret")` gives a secret by its name."""
+    folder = Path(config.sandbox.folder)
+    return Options(
+        host=config.sandbox.host,
+        port=config.sandbox.port,
+        folder=folder,
+        modem_link=folder / "modem",
+        printer_port=config.sandbox.printer_port,
+        webhook_url=f"http://127.0.0.1:{config.web.port}/webhooks/zalo",
+        app_id=config.zalo.app_id,
+        app_secret=secret("zalo.app_secret"),
+        oa_id=config.zalo.oa_id,
+        webhook_secret=secret("zalo.webhook_secret"),
+        templates=TEMPLATES,
+        esms_api_key=secret("sms.esms.api_key"),
+        esms_secret_key=secret("sms.esms.secret_key"),
+        brandname=config.sms.esms.brandname,
+        receipt_delay=config.sandbox.receipt_delay,
+    )

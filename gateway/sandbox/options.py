@@ -1,0 +1,31 @@
+"""What a sandbox is told when it starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Options:
+    """`port` 0 takes a free one; `modem_link` or `printer_port` None starts no such stand-in.
+
+    `templates`: {"id", "title", "params": ["ten", {"name": "so", "max": 30}, …], "text": "… {ten} …"}.
+    `receipt_delay`: seconds from a message's arrival to its receipt.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    folder: Path = Path("data/sandbox")
+    modem_link: Path | None = None
+    printer_port: int | None = None
+    webhook_url: str | None = None
+    app_id: str = "1234567890"
+    app_secret: str = field(default="sandbox-app-secret", repr=False)
+    oa_id: str = "99"
+    webhook_secret: str = field(default="sandbox-oa-secret", repr=False)
+    templates: tuple[Mapping[str, Any], ...] = ()
+    esms_api_key: str = field(default="sandbox-api-key", repr=False)
+    esms_secret_key: str = field(default="sandbox-secret-key", repr=False)
+    brandname: str = "CAPHUONG"
+    receipt_delay: float = 1.0

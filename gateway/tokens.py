@@ -1,0 +1,105 @@
+"""The Official Account's tokens: kept in a row, renewed by one caller at a time.
+
+A Zalo refresh token works once and is replaced by each refresh, so two refreshes at once would lose the
+consent. Whoever renews takes a short lease on the row, calls Zalo outside any transaction, and commits the
+new pair before anybody uses it; the others wait for that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from gateway import access, database, tables
+
+LEASE_SECONDS = 30
+EARLY_SECONDS = 5 * 3_600  # a token lives 25 hours; it is renewed at about 20
+LOOK_AGAIN_SECONDS = 0.2
+
+
+class NoConsent(Exception):
+    """Nobody has connected the Official Account yet."""
+
+
+def store(
+    session: Session, oa_id: str, access_token: str, refresh_token: str, life: int, now: int, by: str
+) -> None:
+    """Keep a pair of tokens, e.g. a fresh consent; `life` in seconds."""
+    row = session.get(tables.ZaloToken, oa_id, with_for_update=True)
+    if row is None:
+        row = tables.ZaloToken(oa_id=oa_id, generation=0, previous_refresh_token="", refreshing_until=0)
+        session.add(row)
+    row.previous_refresh_token = row.refresh_token or ""
+    row.access_token, row.refresh_token = access_token, refresh_token
+    row.access_until, row.refreshed_at = now + life, now
+    row.generation, row.refreshing_until, row.lost_reason = row.generation + 1, 0, ""
+    access.audit(session, now, by, "zalo.token", oa_id)
+
+
+class Tokens:
+    """What a Zalo channel asks for its access token. `refresh(refresh_token)` gives (access, refresh, life)."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        oa_id: str,
+        refresh: Callable[[str], tuple[str, str, int]],
+        now: Callable[[], int],
+        pause: Callable[[float], Any] = time.sleep,
+    ):
+        self._engine, self._oa_id, self._refresh = engine, oa_id, refresh
+        self._now, self._pause = now, pause
+
+    def current(self) -> str:
+        """The access token, renewed in time; raises NoConsent where there is none."""
+        row = self._row()
+        if row.access_until - self._now() < EARLY_SECONDS and row.refreshing_until <= self._now():
+            return self.renew(row.access_token)
+        return row.access_token
+
+    def renew(self, used: str) -> str:
+        """A newer access token than `used`; whoever comes second waits for the first one's."""
+        row = self._leased(used)
+        while row is None:
+            self._pause(LOOK_AGAIN_SECONDS)
+            row = self._leased(used)
+        if row.access_token != used:
+            return row.access_token
+        try:
+            fresh, refresh, life = self._refresh(row.refresh_token)
+        except Exception:
+            self._unlease()
+            raise
+        with database.writing(self._engine) as session:
+            store(session, self._oa_id, fresh, refresh, life, self._now(), "gateway")
+        return fresh
+
+    def _row(self) -> tables.ZaloToken:
+        with database.reading(self._engine) as session:
+            row = session.scalar(select(tables.ZaloToken).filter_by(oa_id=self._oa_id))
+        if row is None:
+            raise NoConsent("the Official Account is not connected")
+        return row
+
+    def _leased(self, used: str) -> tables.ZaloToken | None:
+        """The row, leased to us or renewed already; None while somebody else renews it."""
+        now = self._now()
+        with database.writing(self._engine) as session:
+            row = session.scalar(select(tables.ZaloToken).filter_by(oa_id=self._oa_id).with_for_update())
+            if row is None:
+                raise NoConsent("the Official Account is not connected")
+            if row.access_token == used:
+                if row.refreshing_until > now:
+                    return None
+                row.refreshing_until = now + LEASE_SECONDS
+            return row
+
+    def _unlease(self) -> None:
+        with database.writing(self._engine) as session:
+            row = session.get(tables.ZaloToken, self._oa_id, with_for_update=True)
+            if row is not None:
+                row.refreshing_until = 0

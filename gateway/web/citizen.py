@@ -1,0 +1,333 @@
+"""What citizens see: the start page, the registration form, their registration, their own number."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import segno
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway import database, notices, queue, registrations, tables
+from gateway.web import api, callers, dates, forms, place
+from gateway.web.app import limiter
+
+blueprint = Blueprint("citizen", __name__)
+dates.teach(blueprint)
+DAYS_SHOWN = 60  # shifts on the form; more would be a page to scroll through, not to choose from
+
+
+@dataclass(frozen=True)
+class Today:
+    """A site's day for the start page. `hours`: today's shifts; `later`: the next open one after them."""
+
+    site: tables.Site
+    open: bool
+    hours: tuple[tuple[int, int], ...]
+    waiting: int
+    later: tables.Shift | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A day to book at a site: its opening hours and the places left."""
+
+    value: str
+    day: date
+    opens_at: int
+    closes_at: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """One person of a registration; `number` and `token` once the numbers are given."""
+
+    id: int
+    name: str
+    service: str
+    slot: str
+    number: str | None
+    token: str | None
+    state: str
+    may_cancel: bool
+
+
+@blueprint.app_context_processor
+def _surroundings() -> dict[str, object]:
+    config = api.gate().config
+    english = dates.tongue() == "en"
+    return {
+        "lang": dates.tongue(),
+        "languages": config.station.languages,
+        "station": config.station.name_en if english else config.station.name,
+        "switched": _switched,
+        "sandbox_on": config.sandbox.on,
+    }
+
+
+def _switched(language: str) -> str:
+    """This page in another language; a page that answers a form goes back to the empty one."""
+    return f"{request.path}?{'&'.join([*_kept(), f'lang={language}'])}"
+
+
+def _kept() -> list[str]:
+    return [f"site={request.args['site']}"] if request.args.get("site", "").isalnum() else []
+
+
+@blueprint.get("/")
+@callers.everybody
+def start() -> str:
+    """What this is, the sites, today's state."""
+    with database.reading(api.gate().engine) as session:
+        sites = session.scalars(select(tables.Site).filter_by(active=True).order_by(tables.Site.code)).all()
+        return render_template("start.html", sites=[_today(session, site) for site in sites])
+
+
+def _today(session: Session, site: tables.Site) -> Today:
+    here = api.gate()
+    now, day = here.now(), here.hub.today()
+    shifts = session.scalars(
+        select(tables.Shift)
+        .filter_by(site_id=site.id, state="open")
+        .where(tables.Shift.day >= day, tables.Shift.closes_at > now)
+        .order_by(tables.Shift.opens_at)
+        .limit(20)
+    ).all()
+    return Today(
+        site,
+        any(shift.opens_at <= now for shift in shifts),
+        tuple((shift.opens_at, shift.closes_at) for shift in shifts if shift.day == day),
+        len(here.hub.snapshot(site.id).waiting),
+        next((shift for shift in shifts if shift.day > day), None),
+    )
+
+
+@blueprint.route("/dang-ky", methods=["GET", "POST"])
+@limiter.limit("20/minute", methods=["POST"])
+@callers.everybody
+def register() -> Response | str | tuple[str, int]:
+    """The form; what was typed stays when something is wrong, and nothing is stored then."""
+    form = forms.RegistrationForm()
+    with database.reading(api.gate().engine) as session:
+        services = [(row.code, dates.named(row)) for row in _services(session)]
+        choices = _choices(session)
+    forms.offer(form, services)
+    mistakes: forms.Mistakes = {}
+    if request.method == "POST":
+        filled = forms.read(form, services)
+        made = _register(filled) if isinstance(filled, forms.Filled) else filled
+        if isinstance(made, tables.Registration):
+            flash(_("Đã đăng ký xong."), "go")
+            return redirect(url_for("citizen.manage", token=made.token), 303)
+        mistakes = made
+    page = render_template(
+        "register.html",
+        form=form,
+        choices=choices,
+        mistakes=mistakes,
+        consent=_(api.CONSENT),
+        wish=_wish(form),
+    )
+    return (page, 422) if mistakes else page
+
+
+def _wish(form: forms.RegistrationForm) -> str:
+    """The site whose days are laid open: the one chosen, or the one whose link was followed."""
+    return (form.when.data or "").partition(" ")[0] or request.args.get("site", "")
+
+
+def _services(session: Session) -> Sequence[tables.Service]:
+    return session.scalars(
+        select(tables.Service).filter_by(active=True).order_by(tables.Service.position)
+    ).all()
+
+
+def _choices(session: Session) -> list[tuple[tables.Site, list[Choice]]]:
+    """Each site with the days that are open there; a day that is full says so."""
+    here = api.gate()
+    rows = session.execute(
+        select(tables.Site, tables.Shift)
+        .join(tables.Shift, tables.Shift.site_id == tables.Site.id)
+        .where(tables.Site.active, tables.Shift.state == "open", tables.Shift.closes_at > here.now())
+        .order_by(tables.Site.code, tables.Shift.opens_at)
+        .limit(DAYS_SHOWN)
+    ).tuples()
+    found: dict[str, tuple[tables.Site, dict[str, Choice]]] = {}
+    for site, shift in rows.all():
+        _, days = found.setdefault(site.code, (site, {}))
+        left = sum(registrations.seats_left(session, shift, here.config, here.now()).values())
+        value = f"{site.code} {shift.day.isoformat()}"
+        earlier = days.get(value)
+        days[value] = Choice(
+            value,
+            shift.day,
+            earlier.opens_at if earlier else shift.opens_at,
+            shift.closes_at,
+            left + (earlier.left if earlier else 0),
+        )
+    return [(site, list(days.values())) for site, days in found.values()]
+
+
+def _register(filled: forms.Filled) -> tables.Registration | forms.Mistakes:
+    here = api.gate()
+    with database.writing(here.engine) as session:
+        asked = registrations.Request(
+            contact_name=filled.contact_name,
+            phone=filled.phone,
+            people=filled.people,
+            consent_text=_(api.CONSENT),
+            site=filled.site,
+            day=filled.day,
+            shift_id=_with_room(session, filled),
+            language=dates.tongue(),
+        )
+        made = registrations.register(session, asked, here.config, here.now())
+    return made if isinstance(made, tables.Registration) else forms.placed(made, filled)
+
+
+def _with_room(session: Session, filled: forms.Filled) -> int | None:
+    """A day may have two shifts: the first that still has room for all of them together."""
+    here = api.gate()
+    shifts = registrations.shifts_of(session, filled.day, filled.site)
+    open_still = [shift for shift in shifts if shift.closes_at > here.now()]
+    people = len(filled.people)
+    fits = (
+        one.id for one in open_still if registrations.slot_for(session, one, people, here.config, here.now())
+    )
+    return next(fits, None)
+
+
+@blueprint.get("/r/<token>")
+@callers.everybody
+def manage(token: str) -> str | tuple[str, int]:
+    """A registration: its people, their hour or number, and giving it up."""
+    with database.reading(api.gate().engine) as session:
+        found = _registration(session, token)
+        if found is None:
+            return render_template("unknown.html"), 404
+        shift = session.get_one(tables.Shift, found.shift_id)
+        return render_template(
+            "manage.html",
+            registration=found,
+            members=[_member(session, one) for one in registrations.people_of(session, found)],
+            site=session.get_one(tables.Site, shift.site_id),
+            shift=shift,
+            number_at=api.gate().config.timetable.number_at.strftime("%H:%M"),
+        )
+
+
+def _registration(session: Session, token: str) -> tables.Registration | None:
+    return session.scalar(select(tables.Registration).filter_by(token=token)) if len(token) <= 32 else None
+
+
+def _member(session: Session, person: tables.Applicant) -> Member:
+    ticket = session.scalar(select(tables.Ticket).filter_by(applicant_id=person.id))
+    state = ticket.state if ticket else person.state
+    return Member(
+        person.id,
+        person.name,
+        dates.named(session.get_one(tables.Service, person.service_id)),
+        place.hour_of(person.slot_at),
+        ticket.number if ticket else None,
+        ticket.token if ticket else None,
+        state,
+        state == "registered" or state in place.GIVES_UP,
+    )
+
+
+@blueprint.post("/r/<token>/cancel")
+@limiter.limit("20/minute")
+@callers.everybody
+def give_up(token: str) -> Response | tuple[str, int]:
+    """Cancel the named people of a registration, or with `all` everybody who is not served yet."""
+    here = api.gate()
+    ids = [int(text) for text in request.form.getlist("applicant") if text.isdigit()][: forms.ROWS]
+    everybody = None if request.form.get("all") else ids
+    with database.writing(here.engine) as session:
+        found = _registration(session, token)
+        if found is None:
+            return render_template("unknown.html"), 404
+        policy = notices.policy(here.config)
+        gone = registrations.cancel(session, found, everybody, policy, here.now(), "citizen")
+    flash(*_cancelled(gone))
+    return redirect(url_for("citizen.manage", token=token), 303)
+
+
+def _cancelled(gone: int) -> tuple[str, str]:
+    if gone:
+        return _("Đã huỷ. Chỗ này được nhường cho người khác."), "go"
+    return _("Không huỷ được nữa: số đã được gọi hoặc đã xong."), "warn"
+
+
+@blueprint.get("/p/<token>")
+@callers.everybody
+def person(token: str) -> str | tuple[str, int]:
+    """A person's own page, live."""
+    with database.reading(api.gate().engine) as session:
+        ticket = place.found(session, token)
+        if ticket is None:  # a kiosk without a link prints numbers that the gateway hears of later
+            return render_template("unknown.html", ticket=True), 404
+        shown, fixed = place.read(session, ticket), place.fixed(session, ticket)
+        return render_template("person.html", token=token, place=shown, fixed=fixed)
+
+
+@blueprint.get("/p/<token>.json")
+@callers.everybody
+def person_json(token: str) -> Response | tuple[Response, int]:
+    """What changes on a person's page; 304 while nothing did."""
+    with database.reading(api.gate().engine) as session:
+        ticket = place.found(session, token)
+        if ticket is None:
+            return jsonify({"state": "unknown"}), 404
+        answer = jsonify(dataclasses.asdict(place.read(session, ticket)))
+    answer.add_etag()
+    answer.headers["Cache-Control"] = "no-cache, private"
+    answer.headers["Vary"] = "Cookie"
+    return answer.make_conditional(request)
+
+
+@blueprint.get("/p/<token>.svg")
+@callers.everybody
+def person_qr(token: str) -> Response:
+    """The address of a person's page as a QR code, for the check-in desk's scanner."""
+    picture = io.BytesIO()
+    segno.make(f"{api.gate().config.web.base_url}/p/{token[:32]}", error="m", micro=False).save(
+        picture, kind="svg", scale=8, border=2, dark="#16202e", light="#ffffff"
+    )
+    answer = Response(picture.getvalue(), mimetype="image/svg+xml")
+    answer.headers["Cache-Control"] = "private, max-age=86400"
+    return answer
+
+
+@blueprint.post("/p/<token>/cancel")
+@limiter.limit("20/minute")
+@callers.everybody
+def cancel_ticket(token: str) -> Response | tuple[str, int]:
+    """A person gives their number up; again changes nothing."""
+    with database.writing(api.gate().engine) as session:
+        ticket = place.found(session, token)
+        if ticket is None:
+            return render_template("unknown.html", ticket=True), 404
+        gone = _cancel(session, ticket) if ticket.state in place.GIVES_UP else 0
+    flash(*_cancelled(gone))
+    return redirect(url_for("citizen.person", token=token), 303)
+
+
+def _cancel(session: Session, ticket: tables.Ticket) -> int:
+    here = api.gate()
+    policy, now = notices.policy(here.config), here.now()
+    if ticket.applicant_id is not None:
+        applicant = session.get_one(tables.Applicant, ticket.applicant_id)
+        registration = session.get_one(tables.Registration, applicant.registration_id)
+        return registrations.cancel(session, registration, [applicant.id], policy, now, "citizen")
+    if queue.cancel(session, ticket.id, now, "citizen") is None:
+        return 0
+    notices.cancel_for_ticket(session, ticket.id, now, policy)
+    return 1

@@ -1,0 +1,130 @@
+"""HTTP for kiosks: enrolment, what to show, and the journal's entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from gateway import access, database, kiosks, tables
+from gateway.rules import hours
+from gateway.web import api, callers
+from gateway.web.app import limiter
+from gateway.web.problems import Problem
+
+blueprint = Blueprint("kiosks", __name__, url_prefix="/api/v1")
+
+
+class CodeAsked(api.Strict):
+    code: str = Field(min_length=1, max_length=64)
+
+
+class ClockTold(api.Strict):
+    at: str = Field(max_length=40)
+    boot: str = Field(max_length=64)
+    monotonic: float = Field(ge=0, le=1e10)
+
+    @field_validator("at")
+    @classmethod
+    def _a_time(cls, text: str) -> str:
+        hours.seconds(text)
+        return text
+
+
+class EntryTold(BaseModel):
+    """Every entry has these; what its type needs beside them is kept as it came."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    seq: int = Field(ge=1, le=2**53)
+    id: str = Field(min_length=1, max_length=40)
+    type: str = Field(min_length=1, max_length=30, pattern=r"^[a-z.]+$")
+    at: str = Field(max_length=40)
+    boot: str = Field(max_length=64)
+    monotonic: float = Field(ge=0, le=1e10)
+
+    _a_time = field_validator("at")(ClockTold._a_time.__func__)
+
+
+class IssuedTold(EntryTold):
+    """A ticket.issued entry: the number a person has in hand."""
+
+    series: str = Field(min_length=1, max_length=4, pattern=r"^[A-Z]+$")
+    n: int = Field(ge=1, le=99_999)
+    number: str = Field(max_length=12)
+    day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    service: str = Field(max_length=20)
+    priority: bool = False
+    token: str = Field(min_length=16, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")
+    phone: str | None = Field(None, pattern=r"^\+84\d{9,10}$")
+    language: str = Field("vi", pattern=r"^(vi|en)$")
+
+
+class PrintedTold(EntryTold):
+    n: int = Field(ge=1, le=99_999)
+    day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class EventsTold(api.Strict):
+    clock: ClockTold
+    events: list[dict[str, Any]] = Field(max_length=500)
+
+
+@blueprint.post("/kiosks/enrol")
+@callers.everybody
+@limiter.limit("10/minute")
+def enrol() -> Response:
+    """Trade a one-time code for the kiosk's key: {"kiosk", "key", "series", "site"}."""
+    asked, here = CodeAsked.model_validate(api.body()), api.gate()
+    with database.writing(here.engine) as session:
+        found = access.enrol(session, asked.code, here.now())
+        if found is None:
+            raise Problem(403, "Mã ghi danh sai, đã dùng hoặc hết hạn. / The code is wrong, used or too old.")
+        kiosk, key = found
+        site = session.get_one(tables.Site, kiosk.site_id)
+        return jsonify({"kiosk": kiosk.name, "key": key, "series": kiosk.series, "site": site.code})
+
+
+@blueprint.get("/kiosk/state")
+@callers.kiosk
+def state() -> Response:
+    """What the kiosk shows."""
+    here = api.gate()
+    with database.reading(here.engine) as session:
+        kiosk = session.get_one(tables.Kiosk, g.kiosk_id)
+        return jsonify(kiosks.state(session, kiosk, here.config, here.now()))
+
+
+@blueprint.post("/kiosk/events")
+@callers.kiosk
+def events() -> Response:
+    """Admit journal entries, each once: {"acked", "refused"}."""
+    asked, here = EventsTold.model_validate(api.body()), api.gate()
+    sent = kiosks.Clock(hours.seconds(asked.clock.at), asked.clock.boot, asked.clock.monotonic)
+    entries = [_entry(one) for one in asked.events]
+    with database.writing(here.engine) as session:
+        kiosk = session.get_one(tables.Kiosk, g.kiosk_id)
+        acked, refused = kiosks.admit_entries(session, kiosk, sent, entries, here.config, here.now())
+    return jsonify({"acked": acked, "refused": refused})
+
+
+SHAPES = {
+    "ticket.issued": IssuedTold,
+    "ticket.printed": PrintedTold,
+    "ticket.reprinted": PrintedTold,
+    "ticket.held": PrintedTold,
+}
+
+
+def _entry(told: dict[str, Any]) -> kiosks.Entry:
+    shape = SHAPES.get(str(told.get("type")), EntryTold)
+    entry = shape.model_validate(told)
+    return kiosks.Entry(
+        entry.seq,
+        entry.id,
+        entry.type,
+        hours.seconds(entry.at),
+        entry.boot,
+        entry.monotonic,
+        entry.model_dump(exclude={"seq", "id", "type"}),
+    )

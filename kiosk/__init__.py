@@ -1,0 +1,1 @@
+"""The kiosk: one press, one number, one paper, with or without the gateway."""

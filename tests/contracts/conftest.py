@@ -1,0 +1,171 @@
+"""A sandbox, a receiver of receipts, and each channel pointed at its stand-in, all on free ports."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+
+from gateway import channels
+from gateway.channels import esms, modem, zalo
+from gateway.sandbox import faults, server
+
+SOON = 20
+"""Seconds a test waits for something that takes milliseconds."""
+
+TEMPLATE = {"id": "312345", "title": "", "params": ["noi_dung"], "text": "{noi_dung}"}
+
+
+class Tokens:
+    """A token store that goes to the API Explorer, as an operator would."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/tools/token"
+        self._token = self.renew("")
+
+    def current(self) -> str:
+        return self._token
+
+    def renew(self, used: str) -> str:
+        self._token = requests.get(self._url, timeout=SOON).json()["access_token"]
+        return self._token
+
+
+@dataclass(frozen=True)
+class Station:
+    """A channel, the stand-in behind it, and how its reports arrive."""
+
+    channel: Any
+    sandbox: server.Sandbox
+    reports: "queue.Queue[channels.Report]"
+    unreachable: Callable[[], Any]
+    refusal: str
+    lost_answer: str
+
+    def fault(self, name: str, phone: str | None = None) -> None:
+        self.sandbox.network.faults.switch(name, phone, True)
+
+    def received(self, phone: str, count: int = 1) -> list[str]:
+        """The texts on a phone, once there are `count`."""
+        self.sandbox.network.wait(lambda network: len(network.messages(phone)) >= count, SOON)
+        return [one.text for one in self.sandbox.network.messages(phone)]
+
+    def report(self) -> channels.Report:
+        return self.reports.get(timeout=SOON)
+
+
+@pytest.fixture(params=["zalo", "esms", "modem"])
+def station(request, tmp_path, receiver):
+    options = server.Options(
+        port=0,
+        folder=tmp_path,
+        modem_link=tmp_path / "modem",
+        webhook_url=f"{receiver.url}/webhooks/zalo",
+        templates=(TEMPLATE,),
+        receipt_delay=0.01,
+    )
+    sandbox = server.Sandbox(options)
+    sandbox.start()
+    station = MAKERS[request.param](sandbox, receiver)
+    yield station
+    station.channel.close()
+    sandbox.stop()
+
+
+def _zalo(sandbox, receiver) -> Station:
+    tokens = Tokens(sandbox.url)
+    return Station(
+        zalo.ZaloTemplate(sandbox.url, tokens, timeout=SOON), sandbox, receiver.reports,
+        unreachable=lambda: zalo.ZaloTemplate(receiver.closed_url, tokens, timeout=1),
+        refusal=faults.ZALO_REFUSED, lost_answer=faults.ZALO_TIMEOUT,
+    )  # fmt: skip
+
+
+def _esms(sandbox, receiver) -> Station:
+    options, callback = sandbox.options, f"{receiver.url}/webhooks/esms/secret"
+    keys = (options.esms_api_key, options.esms_secret_key, options.brandname, callback)
+    return Station(
+        esms.Esms(sandbox.url, *keys, unicode=True, timeout=SOON), sandbox, receiver.reports,
+        unreachable=lambda: esms.Esms(receiver.closed_url, *keys, timeout=1),
+        refusal=faults.SMS_REFUSED, lost_answer=faults.ESMS_DOWN,
+    )  # fmt: skip
+
+
+def _modem(sandbox, receiver) -> Station:
+    def make(url: str) -> modem.Modem:
+        return modem.Modem(
+            url, per_minute=None, on_report=receiver.reports.put, on_incoming=print,
+            clock=lambda: int(time.time()), patience=modem.Patience(answer=0.3, reopen=0.05),
+        )  # fmt: skip
+
+    return Station(
+        make(sandbox.modem.url), sandbox, receiver.reports,
+        unreachable=lambda: make("serial:///dev/no-such-modem"),
+        refusal=faults.SMS_REFUSED, lost_answer=faults.MODEM_SILENT,
+    )  # fmt: skip
+
+
+MAKERS = {"zalo": _zalo, "esms": _esms, "modem": _modem}
+
+
+class Receiver:
+    """The gateway's end of the webhooks, reduced to handing the reports on."""
+
+    def __init__(self) -> None:
+        self.reports: queue.Queue[channels.Report] = queue.Queue()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._closed = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        self._closed.server_close()
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def closed_url(self) -> str:
+        """Where nobody listens."""
+        return f"http://127.0.0.1:{self._closed.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _handler(self):
+        reports = self.reports
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                reports.put(zalo.ZaloTemplate.callback(event))
+                self._yes()
+
+            def do_GET(self):
+                reports.put(esms.Esms.callback(dict(parse_qsl(urlsplit(self.path).query))))
+                self._yes()
+
+            def _yes(self):
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()

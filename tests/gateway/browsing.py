@@ -1,0 +1,96 @@
+"""A visitor of the pages: a cookie jar, forms sent with the token that their page carries, rows counted."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+
+from sqlalchemy import func, select
+
+from gateway import access, database, example, tables
+from gateway.rules import hours
+from gateway.web.app import create_app, limiter
+
+PASSWORD = "mật khẩu để thử"
+
+
+def station(config, engine, now, extra=()):
+    """The application over the example station with An (staff), Bình (officer) and Chi (admin)."""
+    with database.writing(engine) as session:
+        example.load(session, config, now[0])
+        for name, role in (("an", "staff"), ("binh", "officer"), ("chi", "admin")):
+            access.add_staff(session, name, role, now[0], PASSWORD)
+    made = create_app(config, engine, extra, now=lambda: now[0])
+    limiter.reset()
+    return made
+
+
+class Visitor:
+    """One browser. `post` first opens `form_at`, as a person does, and takes the token from there."""
+
+    def __init__(self, app):
+        self.client = app.test_client()
+
+    def get(self, path, **headers):
+        return self.client.get(path, headers=headers)
+
+    def text(self, path):
+        return html.unescape(self.get(path).text)
+
+    def post(self, path, data, form_at=None):
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get(form_at or path).text)[1]
+        return self.client.post(path, data={"csrf_token": token, **data})
+
+    def sign_in(self, name, password=PASSWORD, path="/staff/login"):
+        return self.post(path, {"name": name, "password": password})
+
+
+def day(now, days=1):
+    return hours.day_of(now[0], hours.ZoneInfo("Asia/Ho_Chi_Minh")) + timedelta(days=days)
+
+
+def family(now, **changes):
+    """The form filled in by An for herself and her child Bình."""
+    return {
+        "contact_name": "Nguyễn Thị An",
+        "phone": "0905 123 456",
+        "people-0-relation": "self",
+        "people-0-service": "renew",
+        "people-1-relation": "child",
+        "people-1-name": "Trần Bình",
+        "people-1-service": "new",
+        "people-1-priority": "y",
+        "when": f"TK1 {day(now)}",
+        "consent": "y",
+    } | changes
+
+
+def counted(engine):
+    names = (tables.Registration, tables.Applicant, tables.Ticket, tables.Notice, tables.Event, tables.Audit)
+    with database.reading(engine) as session:
+        return {
+            table.__tablename__: session.scalar(select(func.count()).select_from(table)) for table in names
+        }
+
+
+class Inline(HTMLParser):
+    """Collects what the content security policy would refuse: scripts, styles and handlers inside a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        data = given.get("type") == "application/json"
+        if tag == "style" or (tag == "script" and "src" not in given and not data):
+            self.found.append(tag)
+        self.found += [name for name in given if name == "style" or name.startswith("on")]
+
+
+def inline(page):
+    seen = Inline()
+    seen.feed(page)
+    return seen.found

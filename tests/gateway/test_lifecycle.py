@@ -1,0 +1,121 @@
+"""The notice's table: total, safe, and never doubling; whatever happens in whatever order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rules.lifecycle import notice as lifecycle
+from gateway.rules.lifecycle import ticket as tickets
+from gateway.rules.lifecycle.notice import FINAL, Event, Happening, Notice, Policy, State
+
+POLICY = Policy(rungs=3, receipt_wait=1_800, receipt_wait_urgent=60, unknown_wait=180, retries=(5, 30), lease=60)
+FRESH = Notice(State.CREATED, rung=0, tries=0, due=0, deadline=10_000, urgent=False)
+
+events = st.builds(
+    Event,
+    st.sampled_from(Happening),
+    st.just("because"),
+    st.integers(0, 20_000),
+    st.one_of(st.none(), st.integers(0, 2)),
+)
+walks = st.lists(st.tuples(events, st.integers(0, 900)), max_size=40)
+
+
+def walked(steps):
+    """Every notice on the way, with the moment and the event that led to it."""
+    notice, now, seen = FRESH, 0, []
+    for event, pause in steps:
+        now += pause
+        after = lifecycle.step(notice, event, now, POLICY)
+        seen.append((notice, event, now, after))
+        notice = after
+    return seen
+
+
+def test_every_state_has_a_cell_for_every_happening():
+    assert set(lifecycle.TABLE) == {(state, happening) for state in State for happening in Happening}
+
+
+@given(walks)
+def test_a_final_state_is_never_left(steps):
+    for before, _, _, after in walked(steps):
+        if before.state in FINAL:
+            assert after.state is before.state
+
+
+@given(walks)
+def test_the_ladder_is_only_climbed_down(steps):
+    for before, _, _, after in walked(steps):
+        assert before.rung <= after.rung < POLICY.rungs
+
+
+@given(walks)
+def test_what_may_have_been_taken_is_never_sent_again_on_the_same_rung(steps):
+    for before, _, _, after in walked(steps):
+        if before.state in (State.UNKNOWN, State.SENT) and after.state is State.CREATED:
+            assert after.rung == before.rung + 1
+
+
+@given(walks)
+def test_nothing_is_sent_after_its_deadline(steps):
+    for _, event, now, after in walked(steps):
+        if event.happening is Happening.CLAIMED and after.state is State.SENDING:
+            assert after.due == now + POLICY.lease or now < after.deadline
+
+
+@given(walks, st.integers(0, 900))
+def test_left_alone_every_notice_ends_in_bounded_time(steps, patience):
+    notice, now = FRESH, 0
+    for event, pause in steps:
+        now += pause
+        notice = lifecycle.step(notice, event, now, POLICY)
+    for _ in range(20):
+        if notice.state in FINAL:
+            break
+        now = max(now, notice.due)
+        happening = Happening.CLAIMED if notice.state is State.CREATED else Happening.SILENCE
+        notice = lifecycle.step(notice, Event(happening), now, POLICY)
+    assert notice.state in FINAL
+
+
+def test_a_lost_worker_leaves_an_unknown_outcome_and_then_the_next_channel():
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), 100, POLICY)
+    unknown = lifecycle.step(sending, Event(Happening.SILENCE), sending.due, POLICY)
+    assert (unknown.state, unknown.reason) == (State.UNKNOWN, "worker_lost")
+    again = lifecycle.step(unknown, Event(Happening.SILENCE), unknown.due, POLICY)
+    assert (again.state, again.rung) == (State.CREATED, 1)
+
+
+def test_a_receipt_before_the_answer_is_not_overwritten_by_it():
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), 1, POLICY)
+    delivered = lifecycle.step(sending, Event(Happening.DELIVERED, rung=0), 2, POLICY)
+    assert lifecycle.step(delivered, Event(Happening.ACCEPTED, rung=0), 3, POLICY) == delivered
+
+
+def test_a_receipt_after_the_fallback_is_kept_as_reached_twice():
+    second = replace(FRESH, state=State.DELIVERED, rung=1)
+    assert lifecycle.step(second, Event(Happening.DELIVERED, rung=0), 9, POLICY).reached_twice
+
+
+def test_a_certain_failure_to_connect_is_tried_again_with_pauses_then_falls_back():
+    notice, pauses = FRESH, []
+    for _ in range(3):
+        notice = lifecycle.step(notice, Event(Happening.CLAIMED), notice.due, POLICY)
+        now = notice.due - POLICY.lease
+        notice = lifecycle.step(notice, Event(Happening.UNREACHED), now, POLICY)
+        pauses.append((notice.rung, notice.due - now))
+    assert pauses == [(0, 5), (0, 30), (1, 0)]
+
+
+def test_every_ticket_state_has_a_word_on_every_verb():
+    assert {state: set(row) for state, row in tickets.TABLE.items()} == {
+        state: set(tickets.Verb) for state in tickets.State
+    }
+
+
+def test_finished_and_cancelled_tickets_stay_so():
+    for state in (tickets.State.DONE, tickets.State.CANCELLED):
+        assert all(tickets.after(state, verb) is None for verb in tickets.Verb)

@@ -1,0 +1,160 @@
+"""The touch page in a real Chromium, upright and lying, with a printer and without its paper."""
+
+import os
+
+import pytest
+from playwright import sync_api
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+UPRIGHT, LYING = {"width": 1080, "height": 1920}, {"width": 1280, "height": 800}
+# A folder for pictures of what the test saw; without it none are kept.
+PICTURES = os.environ.get("KIOSK_PICTURES")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as play:
+        made = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page_of(browser, station):
+    """page_of(size): the kiosk's page, opened when the kiosk has heard the gateway and the printer."""
+    station.start()
+    pages = []
+
+    def opened(size, ready=lambda now: now["online"] and now["printer"]["ready"]):
+        station.until(ready)
+        page = browser.new_page(viewport=size)
+        pages.append(page)
+        page.faults = []
+        page.on("pageerror", lambda fault: page.faults.append(str(fault)))
+        page.on("console", lambda said: said.type == "error" and page.faults.append(said.text))
+        page.goto(f"http://127.0.0.1:{station.port}/")
+        page.get_by_text("Xin mời chọn thủ tục").wait_for()
+        page.locator(".service").first.wait_for()
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def picture(page, name):
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/{name}.png")
+
+
+def fits(page):
+    """Whether everything of the screen shown lies between the header and the footer, and nothing is cut."""
+    return page.evaluate("""() => {
+        const top = document.querySelector("header").getBoundingClientRect().bottom;
+        const bottom = document.querySelector("footer").getBoundingClientRect().top;
+        const shown = [...document.querySelectorAll(".screen:not([hidden]) *")].filter((one) => one.offsetParent);
+        return shown.every((one) => {
+            const box = one.getBoundingClientRect();
+            return box.top >= top && box.bottom <= bottom && box.left >= 0 && box.right <= innerWidth;
+        }) && bottom <= innerHeight;
+    }""")
+
+
+@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
+def test_a_person_presses_a_button_and_sees_the_number(page_of, station, size, name):
+    page = page_of(size)
+    picture(page, f"{name}-start")
+    assert fits(page)
+    for button in page.locator("#start button").all():
+        assert button.bounding_box()["height"] >= 100
+    page.get_by_role("button", name="Cấp căn cước lần đầu").click()
+    page.locator("#number", has_text="B001").wait_for()
+    assert page.get_by_text("Xin lấy phiếu ở khe in.").is_visible()
+    assert page.get_by_text("5 người").last.is_visible()
+    picture(page, f"{name}-given")
+    assert fits(page)
+    assert station.printer.wait_for(1, 30)
+    page.get_by_role("button", name="Xong").click()
+    page.get_by_text("Xin mời chọn thủ tục").wait_for()
+    station.gateway.wait(lambda them: them.issued())
+    assert [event["number"] for event in station.gateway.issued()] == ["B001"]
+    assert page.faults == []
+
+
+@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
+def test_priority_and_english_are_asked_for_and_gone_for_the_next_person(page_of, station, size, name):
+    page = page_of(size)
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Priority: elderly").click()
+    page.get_by_text("Does one of these apply to you?").wait_for()
+    picture(page, f"{name}-asking")
+    assert fits(page)
+    page.get_by_role("button", name="Yes, priority number").click()
+    picture(page, f"{name}-priority")
+    page.get_by_role("button", name="Renew identity card").click()
+    page.locator("#number", has_text="B001").wait_for()
+    picture(page, f"{name}-priority-given")
+    page.get_by_role("button", name="Done").click()
+    page.get_by_text("Xin mời chọn thủ tục").wait_for()
+    assert page.locator("#priority").get_attribute("aria-pressed") == "false"
+    station.gateway.wait(lambda them: them.issued())
+    [event] = station.gateway.issued()
+    assert (event["service"], event["priority"], event["language"]) == ("renew", True, "en")
+
+
+@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
+def test_without_paper_and_gateway_the_screen_keeps_the_number(page_of, station, size, name):
+    page = page_of(size)
+    station.printer.fault("paper_out", True)
+    station.gateway.key = "changed"  # every call is refused from now on: no contact
+    page.get_by_text("Máy in hết giấy.").wait_for()
+    page.get_by_text("Đang mất kết nối.").wait_for()
+    picture(page, f"{name}-trouble")
+    assert fits(page)
+    page.locator(".service").first.click()
+    page.locator("#number", has_text="B001").wait_for()
+    page.get_by_text("Xin ghi nhớ số này").wait_for()
+    assert page.locator("#qr").bounding_box()["width"] >= 120
+    picture(page, f"{name}-no-paper")
+    assert fits(page)
+
+
+@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
+def test_six_services_with_long_names_and_every_trouble_still_fit(page_of, station, size, name):
+    page = page_of(size)
+    station.gateway.state["services"] += [
+        {"code": "child", "name": {"vi": "Cấp căn cước cho trẻ em dưới 14 tuổi", "en": "Card for a child"}},
+        {"code": "paper", "name": {"vi": "Xác nhận số chứng minh nhân dân", "en": "Confirm an old number"}},
+    ]
+    page.locator(".service").nth(5).wait_for()
+    station.printer.fault("paper_out", True)
+    page.get_by_text("Máy in hết giấy.").wait_for()
+    station.gateway.key = "changed"
+    page.get_by_text("Đang mất kết nối.").wait_for()
+    picture(page, f"{name}-six")
+    assert fits(page)
+    assert all(button.bounding_box()["height"] >= 100 for button in page.locator(".service").all())
+
+
+def test_a_double_tap_is_one_ticket(page_of, station):
+    page = page_of(LYING)
+    page.locator(".service").first.dblclick()
+    page.locator("#number", has_text="B001").wait_for()
+    assert station.status()["last"]["number"] == "B001"
+
+
+def test_a_closed_station_says_so_instead_of_buttons(page_of, station):
+    page = page_of(LYING)
+    station.gateway.state["shift"] |= {"open": False, "reason": {"vi": "Đã hết chỗ hôm nay.", "en": "Full."}}
+    page.get_by_text("Đã hết chỗ hôm nay.").wait_for()
+    assert not page.locator(".service").first.is_visible()
+    picture(page, "lying-closed")
+
+
+def test_when_the_program_is_gone_the_page_says_wait_and_comes_back_by_itself(page_of, station):
+    page = page_of(LYING)
+    station.end()
+    page.get_by_text("Máy đang khởi động.").wait_for()
+    station.start()
+    page.locator(".service").first.wait_for()
+    assert page.locator(".service").count() == 4

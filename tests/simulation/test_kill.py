@@ -1,0 +1,98 @@
+"""kill -9 of everything in the middle of a night's sending: every notice still ends, none is lost or doubled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway import database, registrations, tables
+from gateway.rules import hours
+from gateway.rules.lifecycle.notice import FINAL
+from tests import running
+
+pytestmark = pytest.mark.processes
+PEOPLE = 200
+
+
+@pytest.fixture
+def station(tmp_path):
+    made = running.environment(
+        tmp_path,
+        GATEWAY_ZALO__CONCURRENCY="4",
+        GATEWAY_NOTICES__LEASE="5",
+        GATEWAY_NOTICES__UNKNOWN_WAIT="3",
+        GATEWAY_NOTICES__RECEIPT_WAIT="6",
+    )
+    yield made
+    made.close()
+
+
+def test_two_hundred_notices_survive_kill_9_of_everything(station):
+    station.command("example")
+    station.sandbox()
+    station.connect_zalo()
+    station.serve()
+    engine = database.connect(station.config.database.url)
+    day = register(engine, station.config, PEOPLE)
+    printed = station.command("number", day.isoformat()).stdout
+    assert f"{PEOPLE} số, {PEOPLE} tin báo" in printed
+
+    running.until(lambda: attempts(engine) >= 40, what="the first forty attempts")
+    for name in ("serve", "sandbox"):
+        station.kill(name)
+    caught = states(engine)
+    assert sum(count for state, count in caught.items() if state not in FINAL) >= PEOPLE // 4, caught
+
+    station.sandbox()
+    station.serve()
+    running.until(lambda: all(state in FINAL for state in states(engine)), 60, "the end of every notice")
+    final = states(engine)
+    assert sum(final.values()) == PEOPLE
+    assert final["delivered"] == PEOPLE, final
+    doubled = [
+        (phone, via)
+        for phone, messages in station.phones().items()
+        for via, count in Counter(one["via"] for one in messages).items()
+        if count > 1
+    ]
+    assert doubled == []
+    assert tries_on(engine, "zalo") == [1] * PEOPLE
+    print(f"\nat the kill: {dict(caught)}; at the end: {dict(final)}")
+
+
+def register(engine, config, people):
+    """So many people for tomorrow, each with a phone of their own."""
+    with database.writing(engine) as session:
+        now = session.scalar(select(func.min(tables.Shift.opens_at))) + 60
+        day = hours.day_of(now, config.station.zone) + timedelta(days=1)
+        shifts = session.scalars(select(tables.Shift.id).filter_by(day=day)).all()
+        for place in range(people):
+            asked = registrations.Request(
+                f"Người số {place}",
+                f"+849051{place:05d}",
+                (registrations.Person(f"Người số {place}", "new"),),
+                "đồng ý",
+                shift_id=shifts[place % 2],
+            )
+            made = registrations.register(session, asked, config, now)
+            assert isinstance(made, tables.Registration), made
+    return day
+
+
+def attempts(engine):
+    with database.reading(engine) as session:
+        return session.scalar(select(func.count()).select_from(tables.Attempt))
+
+
+def states(engine):
+    with database.reading(engine) as session:
+        return Counter(session.scalars(select(tables.Notice.state)))
+
+
+def tries_on(engine, channel):
+    wanted = select(func.count()).select_from(tables.Attempt).where(tables.Attempt.channel == channel)
+    with database.reading(engine) as session:
+        return list(session.scalars(wanted.group_by(tables.Attempt.notice_id)))
