@@ -31,7 +31,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Entry:
-    """One journal entry; `body` has what the type needs."""
+    """One journal entry; `body` has what the type needs. `fault`: why it cannot be used, if it is misshapen."""
 
     seq: int
     id: str
@@ -40,6 +40,7 @@ class Entry:
     boot: str
     monotonic: float
     body: dict[str, Any]
+    fault: str = ""
 
 
 def pressed_at(entry: Entry, sent: Clock, now: int) -> int:
@@ -68,24 +69,30 @@ def admit_entries(
             type=entry.type,
             at=pressed_at(entry, sent, now),
             body=entry.body,
-            refused="",
+            refused=entry.fault,
         )
-        if fresh:
+        if fresh and not entry.fault:
             _act(session, kiosk, entry, sent, config, now)
     session.flush()
     kiosk.seen_at, kiosk.offset = now, now - sent.at
     kiosk.acked = _without_gap(session, kiosk)
-    seqs = [entry.seq for entry in entries]
-    refused = session.execute(
-        select(tables.KioskEvent.seq, tables.KioskEvent.refused)
-        .where(
-            tables.KioskEvent.kiosk_id == kiosk.id,
-            tables.KioskEvent.seq.in_(seqs),
-            tables.KioskEvent.refused != "",
-        )
+    return kiosk.acked, _refusals(session, kiosk, entries)
+
+
+def _refusals(session: Session, kiosk: tables.Kiosk, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Which of these entries changed nothing, and why: the same answer however often it is asked."""
+    ids = {entry.seq: entry.id for entry in entries}
+    stored = session.execute(
+        select(tables.KioskEvent.seq, tables.KioskEvent.event_id, tables.KioskEvent.refused)
+        .where(tables.KioskEvent.kiosk_id == kiosk.id, tables.KioskEvent.seq.in_(ids))
         .order_by(tables.KioskEvent.seq)
     )
-    return kiosk.acked, [{"seq": seq, "why": why} for seq, why in refused]
+    # A kiosk whose journal was lost starts at 1 again: its new entries must not be taken for the old ones
+    why = {
+        seq: refused if event_id == ids[seq] else "this seq belongs to an earlier entry"
+        for seq, event_id, refused in stored
+    }
+    return [{"seq": seq, "why": text} for seq, text in why.items() if text]
 
 
 def _without_gap(session: Session, kiosk: tables.Kiosk) -> int:
@@ -180,15 +187,26 @@ def state(session: Session, kiosk: tables.Kiosk, config: Settings, now: int) -> 
     ).all()
     seen = queue.snapshot(session, site.id, day, now)
     return {
-        "kiosk": {"name": kiosk.name, "series": kiosk.series},
+        "kiosk": {
+            "name": kiosk.name,
+            "series": kiosk.series,
+            "acked": kiosk.acked,
+            "issued": {"day": day.isoformat(), "n": _last_number(session, kiosk, day)},
+        },
         "station": {"vi": config.station.name, "en": config.station.name_en},
         "site": {"code": site.code, "name": site.name, "address": site.address, "place": site.name},
         "services": [{"code": one.code, "name": {"vi": one.name, "en": one.name_en}} for one in services],
         "shift": _shift(session, site.id, day, config, now),
-        "queue": _summary(seen, services, config, now),
+        "queue": _summary(seen, services, config),
         "base_url": config.web.base_url,
         "server_time": hours.rfc3339(now, zone),
     }
+
+
+def _last_number(session: Session, kiosk: tables.Kiosk, day: date) -> int:
+    """The highest number of the kiosk's series today: a kiosk that lost its journal goes on after it."""
+    mine = select(func.max(tables.Ticket.n)).filter_by(site_id=kiosk.site_id, day=day, series=kiosk.series)
+    return session.scalar(mine) or 0
 
 
 def _shift(session: Session, site_id: int, day: date, config: Settings, now: int) -> dict[str, Any] | None:
@@ -208,17 +226,15 @@ def _shift(session: Session, site_id: int, day: date, config: Settings, now: int
     }
 
 
-def _summary(seen: queue.Snapshot, services, config: Settings, now: int) -> dict[str, Any]:
-    """A newcomer of any service stands behind everybody who is due before now + the walk-in promise."""
+def _summary(seen: queue.Snapshot, services, config: Settings) -> dict[str, Any]:
+    """What a newcomer of any service is told: who is present is ahead, and the expected time after them."""
     ahead = len(seen.waiting)
-    last = next((one.eta for one in reversed(seen.waiting) if one.eta), None)
-    zone = config.station.zone
-    eta = [hours.rfc3339(at, zone) for at in last or (now, now + 300)]
+    eta = [hours.rfc3339(at, config.station.zone) for at in seen.newcomer or ()]
     return {
         "version": seen.version,
         "waiting": ahead,
         "ahead": {one.code: ahead for one in services},
-        "eta": {one.code: eta for one in services},
+        "eta": {one.code: eta for one in services} if eta else {},
     }
 
 

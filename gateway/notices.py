@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway import database, tables
@@ -285,6 +285,14 @@ def settle_receipts(session: Session, room: int, now: int, policy: Policy) -> in
         elif now - receipt.at >= RECEIPT_PATIENCE:
             receipt.done_at, receipt.outcome = now, "unmatched"
     return len(waiting)
+
+
+def parts_since(session: Session, channel: str, since: int) -> int:
+    """Message parts handed to a channel since a moment."""
+    sent = select(func.sum(tables.Attempt.parts)).where(
+        tables.Attempt.channel == channel, tables.Attempt.at >= since
+    )
+    return session.scalar(sent) or 0
 
 
 def unread_receipts(session: Session, room: int) -> list[tuple[int, str, str]]:

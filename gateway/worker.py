@@ -15,7 +15,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import time, timedelta
 
 from sqlalchemy import Engine, select
 
@@ -149,13 +149,14 @@ class Worker:
         """Send one task and say how it ended."""
         if self._now() >= task.deadline:
             return notices.Result(task, Event(Happening.UNREACHED, "deadline"))
+        if task.channel == "modem" and self._sim_is_spent():
+            return notices.Result(task, Event(Happening.REFUSED, "the SIM's day is used up"), "per_day")
         try:
             taken = self._channels[task.channel].send(self.message(task))
         except rooms.Refused as fault:
             return notices.Result(task, self._refused(fault), fault.code)
         except rooms.Unreachable as fault:
-            happening = Happening.UNSURE if fault.sent else Happening.UNREACHED
-            return notices.Result(task, Event(happening, fault.reason), fault.code or "")
+            return notices.Result(task, self._unreachable(fault), fault.code or "")
         except tokens.NoConsent as fault:
             return notices.Result(task, Event(Happening.REFUSED, str(fault)), "no_consent")
         except Exception as fault:
@@ -163,6 +164,20 @@ class Worker:
             return notices.Result(task, Event(Happening.UNSURE, type(fault).__name__), "broken")
         log.info("notice %s taken by %s for %s", task.notice_id, task.channel, phone.masked(task.phone))
         return notices.Result(task, Event(Happening.ACCEPTED), "", taken.provider_ref, taken.parts)
+
+    def _unreachable(self, fault: rooms.Unreachable) -> Event:
+        """A provider that names its time (a rate, 429) is asked again then; that is no failed try."""
+        if not fault.sent and fault.retry_after:
+            return Event(Happening.POSTPONED, fault.reason, self._now() + fault.retry_after)
+        return Event(Happening.UNSURE if fault.sent else Happening.UNREACHED, fault.reason)
+
+    def _sim_is_spent(self) -> bool:
+        """Operators bar a SIM that sends too much a day; parts are what they count."""
+        midnight = hours.at(
+            hours.day_of(self._now(), self._config.station.zone), time(), self._config.station.zone
+        )
+        with database.reading(self._engine) as session:
+            return notices.parts_since(session, "modem", midnight) >= self._config.sms.modem.per_day
 
     def _refused(self, fault: rooms.Refused) -> Event:
         until = self._quiet(self._now())

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from kiosk import durable
 
 log = logging.getLogger(__name__)
 
-# Vietnam keeps UTC+7 all year; a fixed offset needs no tz database on a read-only system.
-ZONE = timezone(timedelta(hours=7))
+# The zone where none is named: Vietnam keeps UTC+7 all year.
+ZONE: tzinfo = timezone(timedelta(hours=7))
 # systemd-timesyncd makes this file once the clock has been set in this boot.
 SYNCED = Path("/run/systemd/timesync/synchronized")
 # Seconds: a slower answer says too little about the time at its middle.
@@ -61,6 +61,7 @@ class Moment:
     boot: str
     trusted: bool
     offset: float
+    zone: tzinfo = ZONE
 
 
 def machine() -> Reading:
@@ -73,20 +74,23 @@ def measure(server: float, before: Reading, after: Reading) -> Anchor:
     return Anchor(server, before.monotonic + round_trip / 2, before.boot, round_trip)
 
 
-def correct(reading: Reading, anchor: Anchor | None) -> Moment:
+def correct(reading: Reading, anchor: Anchor | None, zone: tzinfo = ZONE) -> Moment:
     anchored = anchor is not None and anchor.boot == reading.boot
     if anchored:
         at = anchor.server + reading.monotonic - anchor.monotonic
     else:
         at = max(reading.wall, anchor.server if anchor else 0.0)
-    return Moment(at, reading.monotonic, reading.boot, anchored or reading.synced, at - reading.wall)
+    return Moment(at, reading.monotonic, reading.boot, anchored or reading.synced, at - reading.wall, zone)
 
 
 class Clock:
-    """The machine's clock, corrected; remembers its anchor in `path` (None: only in memory)."""
+    """The machine's clock, corrected, in the station's zone; remembers its anchor in `path` (None: in memory)."""
 
-    def __init__(self, path: Path | None = None, source: Callable[[], Reading] = machine):
+    def __init__(
+        self, path: Path | None = None, source: Callable[[], Reading] = machine, zone: tzinfo = ZONE
+    ):
         self._path = path
+        self._zone = zone
         self._source = source
         self._lock = threading.Lock()
         self._anchor = _load(path)
@@ -96,7 +100,7 @@ class Clock:
         return self._source()
 
     def now(self) -> Moment:
-        return correct(self._source(), self._anchor)
+        return correct(self._source(), self._anchor, self._zone)
 
     def hear(self, anchor: Anchor) -> None:
         """Take the gateway's word for the time; a slow answer counts only when there is no better."""
@@ -126,9 +130,9 @@ class Clock:
         self._stored = anchor
 
 
-def rfc3339(at: float) -> str:
+def rfc3339(at: float, zone: tzinfo = ZONE) -> str:
     """Epoch seconds as 2026-11-24T08:15:02.250+07:00."""
-    return datetime.fromtimestamp(at, ZONE).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(at, zone).isoformat(timespec="milliseconds")
 
 
 def parse(text: str) -> float:
@@ -139,14 +143,14 @@ def parse(text: str) -> float:
     return moment.timestamp()
 
 
-def day(at: float) -> str:
-    """The date in Vietnam, 2026-11-24."""
-    return datetime.fromtimestamp(at, ZONE).date().isoformat()
+def day(at: float, zone: tzinfo = ZONE) -> str:
+    """The date at the station, 2026-11-24."""
+    return datetime.fromtimestamp(at, zone).date().isoformat()
 
 
-def hour(at: float) -> str:
-    """The time of day in Vietnam, 08:15."""
-    return datetime.fromtimestamp(at, ZONE).strftime("%H:%M")
+def hour(at: float, zone: tzinfo = ZONE) -> str:
+    """The time of day at the station, 08:15."""
+    return datetime.fromtimestamp(at, zone).strftime("%H:%M")
 
 
 def _boot_id() -> str:

@@ -92,7 +92,7 @@ def _joined(
     gateway: link.Gateway,
     folder: Path,
 ) -> Parts:
-    time = clock.Clock(folder / "clock.json")
+    time = clock.Clock(folder / "clock.json", zone=config.station.zone)
     spool = _spool(config, folder)
     trail = paper.Trail(book, time)
     talk = sync.Sync(gateway, book, time, folder, heard=lambda told: _meet(desk, told))
@@ -167,6 +167,7 @@ def page(kiosk: Parts) -> web.Page:
     return web.Page(
         station={"vi": station.name, "en": station.name_en},
         languages=station.languages,
+        zone=station.timezone,
         press=kiosk.desk.press,
         ticket=lambda issued, qr: panel.ticket(issued, kiosk.spool.printer, qr),
         status=lambda: status(kiosk),

@@ -29,7 +29,7 @@ def stamp(kind: str, moment: clock.Moment) -> dict[str, Any]:
     return {
         "id": uuid.uuid4().hex,
         "type": kind,
-        "at": clock.rfc3339(moment.at),
+        "at": clock.rfc3339(moment.at, moment.zone),
         "boot": moment.boot,
         "monotonic": round(moment.monotonic, 3),
     }

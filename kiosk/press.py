@@ -167,7 +167,7 @@ class Desk:
         A clock that once stood years ahead must not hold the kiosk there for ever: a trusted time
         overrules a day that lies beyond tomorrow. Each day counts by itself, so no number comes twice.
         """
-        today = clock.day(moment.at)
+        today = clock.day(moment.at, moment.zone)
         newest = max(self._counts, default=today)
         beyond = (date.fromisoformat(today) + timedelta(days=1)).isoformat()
         if newest > beyond and moment.trusted:
@@ -204,7 +204,7 @@ class Desk:
             "ahead": outlook.ahead,
             "eta": outlook.eta,
             "priority": order.priority,
-            "issued_at": clock.rfc3339(moment.at) if moment.trusted else None,
+            "issued_at": clock.rfc3339(moment.at, moment.zone) if moment.trusted else None,
         }
         return {name: value for name, value in document.items() if value is not None and value != ""}
 
@@ -220,7 +220,7 @@ class Desk:
         )
         pair = known.state.eta.get(service)
         # A range worked out for the queue as it was would be too early behind people it did not count.
-        eta = f"{clock.hour(pair[0])}–{clock.hour(pair[1])}" if pair and not unseen else ""
+        eta = "–".join(clock.hour(at, moment.zone) for at in pair) if pair and not unseen else ""
         return Outlook(known.state.ahead[service] + unseen, eta)
 
     def hand_over(self) -> None:
@@ -232,7 +232,7 @@ class Desk:
                     self._waiting.pop(name, None)
 
     def _handed(self, name: str, waiting: Issued, moment: clock.Moment) -> bool:
-        if moment.trusted and waiting.event["day"] < clock.day(moment.at):
+        if moment.trusted and waiting.event["day"] < clock.day(moment.at, moment.zone):
             log.warning("%s was never printed and its day is over", name)
             return True
         try:

@@ -78,7 +78,10 @@ def closed(known: Known, moment: clock.Moment) -> wording.Both | None:
     on a day it told nothing about, the kiosk serves: people are standing in front of it.
     """
     state = known.state
-    if state is None or (not known.fresh(moment) and clock.day(state.server_time) != clock.day(moment.at)):
+    if state is None:
+        return None
+    told, today = (clock.day(at, moment.zone) for at in (state.server_time, moment.at))
+    if not known.fresh(moment) and told != today:
         return None
     shift = state.shift
     if shift is None:
@@ -92,7 +95,7 @@ def _reason(shift: Shift, moment: clock.Moment) -> wording.Both:
     if shift.reason_vi:
         return {"vi": shift.reason_vi, "en": shift.reason_en or shift.reason_vi}
     if moment.at < shift.opens_at:
-        return wording.both("Bắt đầu lấy số lúc {hour}.", hour=clock.hour(shift.opens_at))
+        return wording.both("Bắt đầu lấy số lúc {hour}.", hour=clock.hour(shift.opens_at, moment.zone))
     if moment.at >= shift.closes_at:
         return wording.both("Đã hết giờ lấy số hôm nay.")
     return wording.both("Hiện chưa nhận lấy số.")

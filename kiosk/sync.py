@@ -128,7 +128,7 @@ class Sync:
     def _keep(self, document: Mapping[str, Any]) -> None:
         """Store the state for the next start, unless only its clock and its queue moved: a disk wears."""
         lasting = {name: value for name, value in document.items() if name not in ("queue", "server_time")}
-        today = clock.day(self.known.state.server_time)
+        today = clock.day(self.known.state.server_time, self._clock.now().zone)
         if self._kept == (lasting, today):
             return
         state.keep(self._folder, document)
@@ -138,7 +138,7 @@ class Sync:
         first = self._book.acked + 1
         records = self._book.since(self._book.acked, BATCH)
         now = self._clock.now()
-        stamp = {"at": clock.rfc3339(now.at), "boot": now.boot, "monotonic": round(now.monotonic, 3)}
+        stamp = {"at": clock.rfc3339(now.at, now.zone), "boot": now.boot, "monotonic": round(now.monotonic, 3)}
         answer = self._gateway.send({"clock": stamp, "events": [record.event for record in records]})
         acked, refused = _answer(answer)
         self._keep_refused(refused, records)

@@ -34,6 +34,7 @@ class Page:
 
     station: Mapping[str, str]
     languages: tuple[str, ...]
+    zone: str
     press: Callable[[press.Order], press.Issued | press.Declined]
     ticket: Callable[[press.Issued, str], dict[str, Any]]
     status: Callable[[], dict[str, Any]]
@@ -63,7 +64,11 @@ def serve(app: flask.Flask, host: str, port: int) -> wsgi.Server:
 
 def _front(page: Page) -> str:
     return flask.render_template(
-        "kiosk.html", station=page.station, languages=page.languages, words=panel.words()
+        "kiosk.html",
+        station=page.station,
+        languages=page.languages,
+        zone=page.zone,
+        words=panel.words(),
     )
 
 

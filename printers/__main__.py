@@ -25,6 +25,7 @@ config_option = click.option(
     show_default=True, help="Tệp cấu hình, đọc mục [printer] · Where [printer] url, profile, width_dots are.")
 profile_option = click.option("--profile", help="Kiểu máy in · Printer profile, e.g. generic, TM-T20II.")
 width_option = click.option("--width", type=int, help="Khổ in, điểm · Width of the print in dots.")
+PROFILES = f"Kiểu máy in · Profiles: {', '.join(device.profiles())}."
 
 
 class Failed(click.ClickException):
@@ -39,7 +40,7 @@ def main() -> None:
     """Máy in phiếu số thứ tự · Ticket printers."""
 
 
-@main.command("status")
+@main.command("status", epilog=PROFILES)
 @click.argument("url", required=False)
 @config_option
 @profile_option
@@ -61,7 +62,7 @@ def status_command(url: str | None, config: str, profile: str | None, width: int
         raise Failed(f"{state.reason_vi} / {state.reason_en}")
 
 
-@main.command("test")
+@main.command("test", epilog=PROFILES)
 @click.argument("url", required=False)
 @config_option
 @profile_option
@@ -83,7 +84,7 @@ def test_command(url: str | None, config: str, profile: str | None, width: int |
     click.echo(f"Đã in phiếu thử / The test slip is printed ({proof})")
 
 
-@main.command("render")
+@main.command("render", epilog=PROFILES)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @config_option
 @profile_option

@@ -73,7 +73,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that can be seen of a queue at one version."""
+    """Everything that can be seen of a queue at one version; `newcomer` is when one more would be called."""
 
     site_id: int
     day: date
@@ -81,6 +81,7 @@ class Snapshot:
     waiting: tuple[Standing, ...]
     called: tuple[Called, ...]
     desks: tuple[Desk, ...]
+    newcomer: tuple[int, int] | None
 
     def standing(self, ticket_id: int) -> Standing | None:
         return next((one for one in self.waiting if one.ticket_id == ticket_id), None)
@@ -101,13 +102,16 @@ def snapshot(session: Session, site_id: int, day: date, now: int) -> Snapshot:
     present = session.execute(waiting.order_by(tables.Ticket.due, tables.Ticket.seq)).all()
     means = dict(session.execute(select(tables.Service.id, tables.Service.seconds)).all())
     busy = session.execute(here.where(tables.Ticket.state.in_(AT_COUNTER))).all()
+    free = _free(counters, busy, means, now)
+    begun = forecast.starts(free, [*(means[ticket.service_id] for ticket in present), 0])
     return Snapshot(
         site_id,
         day,
         seen,
-        _standings(present, _free(counters, busy, means, now), means),
+        _standings(present, begun),
         _called(session, site_id, day, counters),
         tuple(_desk(counter, busy) for counter in counters),
+        forecast.shown(begun[-1]) if begun else None,
     )
 
 
@@ -121,8 +125,7 @@ def _free(counters, busy, means: Mapping[int, int], now: int) -> list[int]:
     )
 
 
-def _standings(present, free: list[int], means: Mapping[int, int]) -> tuple[Standing, ...]:
-    begun = forecast.starts(free, [means[ticket.service_id] for ticket in present])
+def _standings(present, begun: list[int]) -> tuple[Standing, ...]:
     return tuple(
         Standing(
             ticket.id,

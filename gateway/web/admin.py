@@ -90,7 +90,7 @@ def _days(session: Session, today: date) -> Sequence:
 
 def _counts(session: Session, since: int) -> dict[str, int]:
     counted = select(tables.Notice.state, func.count()).where(tables.Notice.created_at >= since)
-    return dict(session.execute(counted.group_by(tables.Notice.state)).tuples().all())
+    return dict(session.execute(counted.group_by(tables.Notice.state)).all())
 
 
 def _notices(session: Session, since: int, state: str) -> list[Told]:

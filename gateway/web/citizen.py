@@ -158,7 +158,7 @@ def _choices(session: Session) -> list[tuple[tables.Site, list[Choice]]]:
         .where(tables.Site.active, tables.Shift.state == "open", tables.Shift.closes_at > here.now())
         .order_by(tables.Site.code, tables.Shift.opens_at)
         .limit(DAYS_SHOWN)
-    ).tuples()
+    )
     found: dict[str, tuple[tables.Site, dict[str, Choice]]] = {}
     for site, shift in rows.all():
         _, days = found.setdefault(site.code, (site, {}))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+import pydantic
 from flask import Blueprint, Response, g, jsonify
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -32,13 +34,18 @@ class ClockTold(api.Strict):
         return text
 
 
-class EntryTold(BaseModel):
-    """Every entry has these; what its type needs beside them is kept as it came."""
+class _Known(BaseModel):
+    """What makes an entry one: without these nothing can be said about it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     seq: int = Field(ge=1, le=2**53)
-    id: str = Field(min_length=1, max_length=40)
+    id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")
     type: str = Field(min_length=1, max_length=30, pattern=r"^[a-z.]+$")
+
+
+class EntryTold(_Known):
+    """Every entry has these too; what its type needs beside them is kept as it came."""
+
     at: str = Field(max_length=40)
     boot: str = Field(max_length=64)
     monotonic: float = Field(ge=0, le=1e10)
@@ -52,7 +59,7 @@ class IssuedTold(EntryTold):
     series: str = Field(min_length=1, max_length=4, pattern=r"^[A-Z]+$")
     n: int = Field(ge=1, le=99_999)
     number: str = Field(max_length=12)
-    day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    day: date
     service: str = Field(max_length=20)
     priority: bool = False
     token: str = Field(min_length=16, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")
@@ -62,7 +69,7 @@ class IssuedTold(EntryTold):
 
 class PrintedTold(EntryTold):
     n: int = Field(ge=1, le=99_999)
-    day: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    day: date
 
 
 class EventsTold(api.Strict):
@@ -117,8 +124,13 @@ SHAPES = {
 
 
 def _entry(told: dict[str, Any]) -> kiosks.Entry:
-    shape = SHAPES.get(str(told.get("type")), EntryTold)
-    entry = shape.model_validate(told)
+    """An entry as told; one that is misshapen is stored and refused alone, so that the others go on."""
+    known = _Known.model_validate(told)
+    try:
+        entry = SHAPES.get(known.type, EntryTold).model_validate(told)
+    except pydantic.ValidationError as fault:
+        wrong = ", ".join(".".join(map(str, one["loc"])) for one in fault.errors(include_url=False))
+        return kiosks.Entry(known.seq, known.id, known.type, 0, "", 0.0, {}, f"misshapen: {wrong}"[:200])
     return kiosks.Entry(
         entry.seq,
         entry.id,
@@ -126,5 +138,5 @@ def _entry(told: dict[str, Any]) -> kiosks.Entry:
         hours.seconds(entry.at),
         entry.boot,
         entry.monotonic,
-        entry.model_dump(exclude={"seq", "id", "type"}),
+        entry.model_dump(mode="json", exclude={"seq", "id", "type"}),
     )

@@ -104,7 +104,7 @@ def _waiting(_session: Session, _ticket: tables.Ticket) -> tuple[str, str]:
 
 
 def _called(session: Session, ticket: tables.Ticket) -> tuple[str, str]:
-    return _("Mời đến %(desk)s", desk=_desk(session, ticket)), _("Đã gọi lần %(count)d.", count=ticket.calls)
+    return _("Mời đến %(desk)s", desk=_desk(session, ticket)), _("Đã gọi %(count)d lần.", count=ticket.calls)
 
 
 def _serving(session: Session, ticket: tables.Ticket) -> tuple[str, str]:

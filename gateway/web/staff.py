@@ -131,11 +131,12 @@ def _words() -> dict[str, Any]:
     return {
         "nobody": _("Chưa gọi ai"),
         "nobody_hint": _("Bấm “Gọi số tiếp” để mời người tiếp theo."),
+        "paused_hint": _("Bấm “Mở lại quầy” để gọi tiếp."),
         "empty": _("Không còn ai đang chờ ở quầy này."),
         "called": _("Đang mời"),
         "serving": _("Đang làm thủ tục"),
         "paused": _("Quầy đang tạm nghỉ"),
-        "calls": _("Đã gọi lần {n}"),
+        "calls": _("Đã gọi {n} lần"),
         "since": _("lúc {time}"),
         "priority": _("Ưu tiên"),
         "booked": _("Hẹn {time}"),

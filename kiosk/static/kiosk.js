@@ -48,19 +48,19 @@
     const now = status ? Date.parse(status.clock.at) + performance.now() - status.heard : Date.now();
     const told = status && !status.clock.trusted && !status.online;
     // A clock nobody vouches for is not shown to people who wait by it.
-    at("clock").textContent = told ? "" : vietnam(now, { hour: "2-digit", minute: "2-digit", hour12: false });
-    at("date").textContent = told ? "" : vietnam(now, { weekday: "long", day: "2-digit", month: "2-digit", year: "numeric" });
+    at("clock").textContent = told ? "" : station(now, { hour: "2-digit", minute: "2-digit", hour12: false });
+    at("date").textContent = told ? "" : station(now, { weekday: "long", day: "2-digit", month: "2-digit", year: "numeric" });
   }
 
-  function vietnam(now, shape) {
+  function station(now, shape) {
     const locale = language === "vi" ? "vi-VN" : "en-GB";
-    return new Intl.DateTimeFormat(locale, { ...shape, timeZone: "Asia/Ho_Chi_Minh" }).format(now);
+    return new Intl.DateTimeFormat(locale, { ...shape, timeZone: document.body.dataset.zone }).format(now);
   }
 
   function drawStatus() {
     at("place").textContent = status.site ? [status.site.name, status.site.place].filter((part, i, all) => part && all.indexOf(part) === i).join(" · ") : "";
     at("waiting").hidden = status.waiting === null;
-    if (status.waiting !== null) at("waiting-count").textContent = people(status.waiting);
+    if (status.waiting !== null) at("waiting-count").textContent = word("people").replace("{count}", status.waiting);
     drawServices();
     at("signs").replaceChildren(...status.signs.map((sign) => make("p", sign.text[language], "sign " + sign.level)));
     at("machine").textContent = status.kiosk + " · " + status.series;

@@ -15,7 +15,6 @@ import pytest
 import requests
 from sqlalchemy import Engine, select
 
-from tests.conftest import free_port
 from gateway import config as configuration
 from gateway import connections, database, example, registrations, tables, tokens
 from gateway.rules import hours
@@ -25,6 +24,7 @@ from gateway.sandbox import arrangement, server
 from gateway.web import app as web_app
 from gateway.web import language, serving
 from gateway.worker import Worker
+from tests.conftest import free_port
 
 SAMPLE = Path(__file__).parents[2] / "config.toml"
 

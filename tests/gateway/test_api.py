@@ -312,12 +312,33 @@ def test_the_same_number_under_another_seq_is_refused_and_nobody_is_doubled(kios
         assert session.scalar(select(func.count()).select_from(tables.Ticket)) == 1
 
 
-def test_an_entry_of_the_wrong_shape_is_refused_whole_and_stores_nothing(kiosk, engine):
-    for bad in ({"seq": 0}, {"n": 0}, {"day": "tomorrow"}, {"at": "noon"}, {"token": "short"}, {"type": "DROP TABLE"}):
+@pytest.mark.parametrize(
+    "bad", [{"n": 0}, {"day": "tomorrow"}, {"day": "2026-02-30"}, {"at": "noon"}, {"token": "short"}, {"series": "b\x1b"}]
+)
+def test_a_misshapen_entry_is_refused_alone_and_the_others_go_on(kiosk, engine, bad):
+    events = [issued(1, 1, 1.0) | bad, issued(2, 2, 2.0)]
+    answer = kiosk.post("/api/v1/kiosk/events", json={"clock": CLOCK, "events": events}).json
+    assert (answer["acked"], [one["seq"] for one in answer["refused"]]) == (2, [1])
+    assert next(iter(bad)) in answer["refused"][0]["why"]
+    with database.reading(engine) as session:
+        assert session.scalars(select(tables.Ticket.number)).all() == ["B002"]
+
+
+def test_an_entry_without_an_identity_stores_nothing(kiosk, engine):
+    for bad in ({"seq": 0}, {"seq": None}, {"id": ""}, {"type": "DROP TABLE"}):
         answer = kiosk.post("/api/v1/kiosk/events", json={"clock": CLOCK, "events": [issued(1, 1, 1.0) | bad]})
         assert answer.status_code == 422, bad
     with database.reading(engine) as session:
         assert session.scalar(select(func.count()).select_from(tables.KioskEvent)) == 0
+
+
+def test_a_kiosk_that_lost_its_journal_is_told_where_it_was_and_its_new_entries_are_not_taken_for_old(kiosk):
+    kiosk.post("/api/v1/kiosk/events", json={"clock": CLOCK, "events": [issued(1, 7, 1.0)]})
+    told = kiosk.get("/api/v1/kiosk/state").json["kiosk"]
+    assert (told["acked"], told["issued"]) == (1, {"day": "2026-11-24", "n": 7})
+    events = [issued(1, 1, 1.0, id="another")]
+    answer = kiosk.post("/api/v1/kiosk/events", json={"clock": CLOCK, "events": events}).json
+    assert [one["seq"] for one in answer["refused"]] == [1]
 
 
 def test_a_code_enrols_one_kiosk_once(app, engine, now):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import flask
 import pytest
 from sqlalchemy import select
 
 from gateway import database, queue, registrations, tables
-from gateway.rules import order
 from tests.gateway import browsing
 
 LONG = "An" * 5_000
@@ -188,7 +188,7 @@ def test_one_person_is_cancelled_and_the_other_stays(visitor, registered, sqlite
         binh = session.scalar(select(tables.Applicant.id).filter_by(name="Trần Bình"))
     assert visitor.post(f"{registered}/cancel", {"applicant": binh}, registered).status_code == 303
     with database.reading(sqlite) as session:
-        states = dict(session.execute(select(tables.Applicant.name, tables.Applicant.state)).tuples().all())
+        states = dict(session.execute(select(tables.Applicant.name, tables.Applicant.state)).all())
     assert states == {"Nguyễn Thị An": "registered", "Trần Bình": "cancelled"}
 
 
@@ -264,13 +264,6 @@ def test_a_waiting_person_sees_how_many_are_ahead_and_why(visitor, sqlite, confi
     assert english["why"] == "Ticket taken here: called by the time on the ticket."
 
 
-@pytest.mark.parametrize("why", list(order.Why))
-def test_every_reason_for_a_place_has_its_sentence(why):
-    from gateway.rules import wording
-
-    assert wording.WHY[why]
-
-
 def test_a_page_that_did_not_change_costs_no_answer(visitor, sqlite, config, now):
     ticket = _walk_in(sqlite, config, now)
     path = f"/p/{ticket.token}.json"
@@ -291,7 +284,7 @@ def test_a_booked_person_gives_the_number_up_and_is_told_nothing_more(visitor, t
     path = f"/p/{tickets[1].token}"
     assert visitor.post(f"{path}/cancel", {}, path).status_code == 303
     with database.reading(sqlite) as session:
-        states = dict(session.execute(select(tables.Ticket.number, tables.Ticket.state)).tuples().all())
+        states = dict(session.execute(select(tables.Ticket.number, tables.Ticket.state)).all())
         person = session.scalar(select(tables.Applicant.state).filter_by(name="Trần Bình"))
         notice = session.scalar(select(tables.Notice.state).filter_by(ticket_id=tickets[1].id))
     assert (states, person, notice) == ({"001": "booked", "002": "cancelled"}, "cancelled", "cancelled")
@@ -331,6 +324,19 @@ def test_the_board_shows_the_call_and_no_name(visitor, tickets, sqlite, config, 
 def test_a_board_of_no_site_is_not_found(visitor):
     assert visitor.get("/board/TK9").status_code == 404
     assert visitor.get("/board").location == "/board/TK1"
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_an_error_is_told_in_the_readers_language_in_the_design_of_all_pages(app, language):
+    told = {"vi": ("Lỗi máy chủ", "Chưa lưu gì."), "en": ("Server error", "Nothing was stored.")}
+    title, detail = (" / ".join(half) for half in zip(told["vi"], told["en"], strict=True))
+    with app.test_request_context(f"/?lang={language}"):
+        page = flask.render_template("error.html", title=title, detail=detail, status=500)
+    assert [all(half in page for half in told[one]) for one in ("vi", "en")] == [
+        language == "vi",
+        language == "en",
+    ]
+    assert "500" in page and "style.css" in page and browsing.inline(page) == []
 
 
 def test_no_page_carries_what_the_content_policy_refuses(visitor, registered, tickets):

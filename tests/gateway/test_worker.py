@@ -98,3 +98,36 @@ def test_without_any_way_to_reach_them_the_notice_fails_with_its_reason(make_tow
     assert state == "failed"
     assert reason != ""
     assert town.attempts(AN) == [("zalo", "refused"), ("esms", "undelivered")]
+
+
+def test_a_sim_whose_day_is_used_up_is_spared_and_the_reason_is_kept(make_town, until):
+    town = make_town(
+        GATEWAY_NOTICES__LADDER='["sms"]', GATEWAY_SMS__PROVIDERS='["modem"]', GATEWAY_SMS__MODEM__PER_DAY="1"
+    )
+    town.serve()
+    town.work()
+    town.register(PEOPLE[0])
+    town.number()
+    until(town.settled)
+    town.register(PEOPLE[1])
+    town.number()
+    until(town.settled)
+    assert town.notices() == {AN: ("delivered", ""), BINH: ("failed", "the SIM's day is used up")}
+    assert town.messages(BINH) == []
+
+
+def test_a_modem_s_rate_makes_a_notice_wait_not_fail(make_town, until):
+    town = make_town(
+        GATEWAY_NOTICES__LADDER='["sms"]',
+        GATEWAY_SMS__PROVIDERS='["modem"]',
+        GATEWAY_SMS__MODEM__PER_MINUTE="1",
+    )
+    town.serve()
+    town.work()
+    town.register(*PEOPLE[:2])
+    town.number()
+    until(lambda: ("modem", "postponed") in town.attempts(AN) + town.attempts(BINH))
+    assert sorted(state for state, _ in town.notices().values()) in (
+        ["created", "delivered"],
+        ["created", "sent"],
+    )

@@ -201,7 +201,7 @@ def _waiting(silence: Cell) -> Mapping[Happening, Cell]:
 
 
 def _final(arrived: Cell = _stay) -> Mapping[Happening, Cell]:
-    return {happening: _stay for happening in Happening} | {Happening.DELIVERED: arrived}
+    return dict.fromkeys(Happening, _stay) | {Happening.DELIVERED: arrived}
 
 
 ROWS: Mapping[State, Mapping[Happening, Cell]] = {

@@ -34,7 +34,7 @@ class Verb(StrEnum):
 
 
 NEVER = None
-_CLOSED: Mapping[Verb, State | None] = {verb: NEVER for verb in Verb}
+_CLOSED: Mapping[Verb, State | None] = dict.fromkeys(Verb, NEVER)
 
 TABLE: Mapping[State, Mapping[Verb, State | None]] = {
     State.BOOKED: _CLOSED

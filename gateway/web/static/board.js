@@ -1,7 +1,7 @@
 // The public display: draws each state that the stream sends, and keeps the last one when the link is lost.
 import { hour, make, watch } from "./live.js";
 
-const RECENT = 5, FRESH = 12000;
+const RECENT = 6, FRESH = 12000;
 const at = (id) => document.getElementById(id);
 const body = document.body;
 // A display's own clock is often wrong; the server's is not.

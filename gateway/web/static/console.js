@@ -101,7 +101,7 @@ function draw() {
   card.dataset.number = current?.number ?? "";
   at("current-number").textContent = current?.number ?? "–";
   at("current-state").textContent = current ? words[current.state] : desk.state === "open" ? words.nobody : words.paused;
-  at("current-person").replaceChildren(...(current ? person(current) : [words.nobody_hint]));
+  at("current-person").replaceChildren(...(current ? person(current) : [desk.state === "open" ? words.nobody_hint : words.paused_hint]));
   at("current-more").textContent = current
     ? [kind(current), fill(words.calls, { n: current.calls }), fill(words.since, { time: hour(current.called_at) })].join(" · ") : "";
   at("pause").firstElementChild.textContent = desk.state === "open" ? words.pause : words.resume;
