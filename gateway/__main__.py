@@ -24,6 +24,7 @@ from gateway import (
     database,
     example,
     registrations,
+    retention,
     station,
     tokens,
 )
@@ -48,7 +49,9 @@ class Fault(click.ClickException):
 def configured(command: Command) -> Command:
     """Gives a command `config` (Settings), `engine` and, by --config, `config_path`."""
 
-    @click.option("--config", "config_path", metavar="PATH", help="default: $GATEWAY_CONFIG, else config.toml")
+    @click.option(
+        "--config", "config_path", metavar="PATH", help="default: $GATEWAY_CONFIG, else config.toml"
+    )
     @functools.wraps(command)
     def run(config_path: str | None, **words: Any) -> Any:
         path = configuration.path_of(config_path)
@@ -56,7 +59,9 @@ def configured(command: Command) -> Command:
             config = configuration.load(path)
         except configuration.Mistakes as mistakes:
             lines = "\n".join(f"  {line}" for line in mistakes.lines)
-            raise Fault(f"{path}: {len(mistakes.lines)} lỗi cấu hình / configuration mistakes:\n{lines}") from mistakes
+            raise Fault(
+                f"{path}: {len(mistakes.lines)} lỗi cấu hình / configuration mistakes:\n{lines}"
+            ) from mistakes
         engine = database.connect(config.database.url)
         try:
             return command(config=config, engine=engine, config_path=path, **words)
@@ -71,7 +76,9 @@ def configured(command: Command) -> Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """The queue-number gateway: registrations, notices, the queue."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
 
 
 def _until_stopped() -> threading.Event:
@@ -98,7 +105,9 @@ def _server(config: Settings, engine: Engine) -> serving.Server:
 def _worker(config: Settings, engine: Engine) -> tuple[Worker, threading.Thread, dict[str, Any]]:
     now = web_app.seconds_now
     channels = connections.channels(config, engine, now)
-    worker = Worker(engine, config, channels, lambda tongue, text: language.catalogue(tongue).gettext(text), now)
+    worker = Worker(
+        engine, config, channels, lambda tongue, text: language.catalogue(tongue).gettext(text), now
+    )
     thread = threading.Thread(target=worker.run, name="worker")
     thread.start()
     return worker, thread, channels
@@ -183,7 +192,21 @@ def number(config: Settings, engine: Engine, day: str, site: str | None, **_: An
         with database.writing(engine) as session:
             given = registrations.give_numbers(session, shift_id, config, web_app.seconds_now())
         numbers, told = numbers + given.numbers, told + given.notices
-    click.echo(f"{day}: {numbers} số, {told} tin báo, {len(shifts)} buổi. / {numbers} numbers, {told} notices.")
+    click.echo(
+        f"{day}: {numbers} số, {told} tin báo, {len(shifts)} buổi. / {numbers} numbers, {told} notices."
+    )
+
+
+@cli.command()
+@configured
+def purge(config: Settings, engine: Engine, **_: Any) -> None:
+    """Erase personal data older than `[retention] days` (the worker does it every day)."""
+    with database.writing(engine) as session:
+        erased = retention.purge(session, config, web_app.seconds_now())
+    people = erased.registrations + erased.applicants + erased.tickets
+    click.echo(
+        f"Đã xoá dữ liệu cá nhân ở {people} dòng. / Personal data erased in {people} rows and {erased.notices} notices."
+    )
 
 
 @cli.group()
@@ -281,7 +304,9 @@ def sandbox(config: Settings, **_: Any) -> None:
         raise Fault("[sandbox] on is false; nothing was started")
     from gateway.sandbox import arrangement, server
 
-    server.run(arrangement.options(config, lambda name: configuration.own_secret(config, name)), _until_stopped())
+    server.run(
+        arrangement.options(config, lambda name: configuration.own_secret(config, name)), _until_stopped()
+    )
 
 
 @cli.command("station")
@@ -289,7 +314,9 @@ def sandbox(config: Settings, **_: Any) -> None:
 def station_(config: Settings, engine: Engine, config_path: Path, **_: Any) -> None:
     """Gateway, kiosk and sandbox together, with the example station: what `make run` starts."""
     if not config.sandbox.on:
-        raise Fault("[sandbox] on is false: a real station runs `python -m gateway serve` and `python -m kiosk run`")
+        raise Fault(
+            "[sandbox] on is false: a real station runs `python -m gateway serve` and `python -m kiosk run`"
+        )
     try:
         station.run(config, config_path.resolve(), engine, web_app.seconds_now, click.echo)
     except requests.RequestException as fault:

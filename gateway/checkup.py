@@ -65,8 +65,12 @@ def _database(engine: Engine) -> Finding:
 
 
 def _zalo(config: Settings, engine: Engine | None, now: int) -> Iterator[Finding]:
-    missing = [name for name in ("zalo.app_secret", "zalo.webhook_secret") if not configuration.secret(config, name)]
-    yield Finding("zalo secrets", not missing, ", ".join(missing) + " missing" if missing else "có đủ / present")
+    missing = [
+        name for name in ("zalo.app_secret", "zalo.webhook_secret") if not configuration.secret(config, name)
+    ]
+    yield Finding(
+        "zalo secrets", not missing, ", ".join(missing) + " missing" if missing else "có đủ / present"
+    )
     untold = [kind for kind in ("appointment", "called") if kind not in config.zalo.templates]
     yield Finding(
         "zalo templates", not untold, f"thiếu / missing: {', '.join(untold)}" if untold else "có đủ / present"
@@ -79,7 +83,9 @@ def _token(config: Settings, engine: Engine, now: int) -> Finding:
     with database.reading(engine) as session:
         row = session.get(tables.ZaloToken, config.zalo.oa_id)
     if row is None:
-        return Finding("zalo token", False, "chưa kết nối OA / not connected: `python -m gateway zalo token import`")
+        return Finding(
+            "zalo token", False, "chưa kết nối OA / not connected: `python -m gateway zalo token import`"
+        )
     days = (now - row.refreshed_at) // 86_400
     return Finding("zalo token", days < 80, f"làm mới {days} ngày trước / renewed {days} days ago")
 
@@ -109,7 +115,9 @@ def _modem(config: Settings) -> Finding:
         with serial.Serial(device, baud, timeout=2) as port:
             port.write(b"AT\r")
             well = b"OK" in port.read_until(b"OK\r\n")
-        return Finding("modem", well, "trả lời / answers" if well else "im lặng / silent, or in use by the worker")
+        return Finding(
+            "modem", well, "trả lời / answers" if well else "im lặng / silent, or in use by the worker"
+        )
 
     return _tried("modem", look)
 

@@ -54,10 +54,13 @@ def _on_sqlite_begin(connection: sqlalchemy.Connection) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """A transaction that commits at the end of the block, or changes nothing if the block raises."""
-    with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
-        with Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session:
-            yield session
-            session.flush()
+    with (
+        engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection,
+        connection.begin(),
+        Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session,
+    ):
+        yield session
+        session.flush()
 
 
 @contextmanager

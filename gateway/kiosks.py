@@ -245,9 +245,7 @@ def overview(session: Session) -> list[dict[str, Any]]:
             select(tables.Ticket.kiosk_id, func.count())
             .where(tables.Ticket.kiosk_id.is_not(None))
             .group_by(tables.Ticket.kiosk_id)
-        )
-        
-        .all()
+        ).all()
     )
     return [
         {

@@ -232,7 +232,7 @@ def _watch(
         for part, process in list(running.items()):
             if process.poll() is not None:
                 say(
-                    f"{part.name} đã dừng ({process.returncode}), khởi động lại. / {part.name} ended and is started again."
+                    f"{part.name} đã dừng ({process.returncode}), khởi động lại. / It ended and is started again."
                 )
                 running[part] = _launch(part, environ)
                 stop.wait(1)

@@ -15,12 +15,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 
 from sqlalchemy import Engine, select
 
 from gateway import channels as rooms
-from gateway import database, notices, registrations, tables, tokens
+from gateway import database, notices, registrations, retention, tables, tokens
 from gateway.pulse import Pulse
 from gateway.rules import hours, phone, wording
 from gateway.rules.lifecycle.notice import Event, Happening
@@ -60,6 +60,7 @@ class Worker:
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="receipts")
         self._being_read: set[int] = set()
         self._timetable_at = 0
+        self._purged: date | None = None
 
     def run(self) -> None:
         """Work until `stop`; a round that fails is logged and tried again."""
@@ -233,10 +234,20 @@ class Worker:
         if now < self._timetable_at:
             return
         self._timetable_at = now + TIMETABLE_SECONDS
+        self._purge(now)
         for shift_id in self._shifts_to_number(now):
             with database.writing(self._engine) as session:
                 given = registrations.give_numbers(session, shift_id, self._config, now)
             log.info("shift %s: %s numbers given, %s notices planned", shift_id, given.numbers, given.notices)
+
+    def _purge(self, now: int) -> None:
+        """Once a day, and at every start: personal data has its time and is then gone."""
+        today = hours.day_of(now, self._config.station.zone)
+        if today != self._purged:
+            with database.writing(self._engine) as session:
+                erased = retention.purge(session, self._config, now)
+            self._purged = today
+            log.info("personal data erased: %s", erased)
 
     def _shifts_to_number(self, now: int) -> list[int]:
         """Tomorrow's shifts from the afternoon's hour on, and today's that a stop of ours left without."""

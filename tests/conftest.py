@@ -32,7 +32,11 @@ def eight() -> int:
 def config(tmp_path: Path) -> Settings:
     """A configuration whose files lie in the test's own folder."""
     return settings.read(
-        {"web": {"secret_key_file": str(tmp_path / "web_secret_key")}, "zalo": {"app_id": "1234567890", "oa_id": "99"}}, {}
+        {
+            "web": {"secret_key_file": str(tmp_path / "web_secret_key")},
+            "zalo": {"app_id": "1234567890", "oa_id": "99"},
+        },
+        {},
     )
 
 
@@ -45,7 +49,19 @@ def postgresql() -> Iterator[str]:
     port = free_port()
     data = folder / "data"
     subprocess.run(
-        [*as_user, binaries / "initdb", "-D", data, "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-locale"],
+        [
+            *as_user,
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "gateway",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+        ],
         check=True,
         capture_output=True,
     )
@@ -58,7 +74,9 @@ def postgresql() -> Iterator[str]:
     try:
         yield f"postgresql+psycopg://gateway@127.0.0.1:{port}"
     finally:
-        subprocess.run([*as_user, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], capture_output=True)
+        subprocess.run(
+            [*as_user, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], capture_output=True
+        )
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -56,7 +56,9 @@ class Running:
     def config(self) -> Settings:
         return configuration.load(ROOT / "config.toml", self.environ)
 
-    def command(self, *words: str, program: str = "gateway", check: bool = True) -> subprocess.CompletedProcess:
+    def command(
+        self, *words: str, program: str = "gateway", check: bool = True
+    ) -> subprocess.CompletedProcess:
         """Run `python -m gateway …` to its end; what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", program, *words],
@@ -69,7 +71,9 @@ class Running:
         assert not check or done.returncode == 0, done.stderr[-2_000:]
         return done
 
-    def start(self, name: str, *words: str, program: str = "gateway", alive: str, **environ: str) -> subprocess.Popen:
+    def start(
+        self, name: str, *words: str, program: str = "gateway", alive: str, **environ: str
+    ) -> subprocess.Popen:
         """Start a process in a session of its own and wait until `alive` answers."""
         log = (self.folder / f"{name}.log").open("ab")
         process = subprocess.Popen(

@@ -317,15 +317,15 @@ def _nearest(path: list[str]) -> str:
     here = difflib.get_close_matches(path[-1], model.model_fields if model else (), n=1)
     if here:
         return f'; did you mean "{".".join([*path[:-1], here[0]])}"?'
-    everywhere = difflib.get_close_matches(".".join(path), list(keys()), n=1, cutoff=0.5)
+    everywhere = difflib.get_close_matches(".".join(path), list(known_keys()), n=1, cutoff=0.5)
     return f'; did you mean "{everywhere[0]}"?' if everywhere else ""
 
 
-def keys(model: type[Section] = Settings, prefix: str = "") -> Iterator[str]:
+def known_keys(model: type[Section] = Settings, prefix: str = "") -> Iterator[str]:
     """Every known key as `section.key`, tables first; what the docs are held to."""
     for name, field in model.model_fields.items():
         if name == "secrets":
             continue
         yield f"{prefix}{name}"
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from keys(field.annotation, f"{prefix}{name}.")
+            yield from known_keys(field.annotation, f"{prefix}{name}.")

@@ -71,9 +71,9 @@ class Hub:
         with self._changed:
             held = self._snapshots.get((site_id, day))
         with database.reading(self._engine) as session:
-            if held and now - held[0] < FRESH_SECONDS:
-                if queue.version(session, site_id, day) == held[1].version:
-                    return held[1]
+            fresh_enough = held is not None and now - held[0] < FRESH_SECONDS
+            if fresh_enough and queue.version(session, site_id, day) == held[1].version:
+                return held[1]
             fresh = queue.snapshot(session, site_id, day, now)
         with self._changed:
             self._snapshots[site_id, day] = (now, fresh)

@@ -40,7 +40,9 @@ def station(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chromium():
     with sync_api.sync_playwright() as play:
-        made = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        made = play.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
         yield made
         made.close()
 
@@ -232,7 +234,10 @@ def shows_code(paper, box, text):
     matrix = segno.make_qr(text, error="m", boost_error=False).matrix
     side = 6 * len(matrix)
     rows = b"".join(bytes(255 * bool(bit) for bit in row) for row in matrix)
-    code = Image.frombytes("L", (len(matrix), len(matrix)), rows).resize((side, side), Image.Resampling.NEAREST)
+    code = Image.frombytes("L", (len(matrix), len(matrix)), rows).resize(
+        (side, side), Image.Resampling.NEAREST
+    )
     return abs(box[2] - box[0] - side) <= 1 and any(
-        paper.crop((left, box[1], left + side, box[1] + side)).tobytes() == code.tobytes() for left in (box[0], box[0] + 1)
+        paper.crop((left, box[1], left + side, box[1] + side)).tobytes() == code.tobytes()
+        for left in (box[0], box[0] + 1)
     )

@@ -185,5 +185,7 @@ def _opened(environ: dict[str, str]) -> Town:
     with database.writing(engine) as session:
         example.load(session, config, now)
         pair = requests.get(f"{sandbox.url}/tools/token", timeout=5).json()
-        tokens.store(session, config.zalo.oa_id, pair["access_token"], pair["refresh_token"], 90_000, now, "test")
+        tokens.store(
+            session, config.zalo.oa_id, pair["access_token"], pair["refresh_token"], 90_000, now, "test"
+        )
     return Town(config, engine, sandbox, _running=running)

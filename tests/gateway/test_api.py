@@ -57,7 +57,10 @@ def asked(now, days=1, **changes):
     day = hours.day_of(now[0], hours.ZoneInfo("Asia/Ho_Chi_Minh")) + timedelta(days=days)
     return {
         "contact": {"name": "Nguyễn Thị An", "phone": AN},
-        "applicants": [{"name": "Nguyễn Thị An", "service": "new"}, {"name": "Trần Bình", "service": "renew"}],
+        "applicants": [
+            {"name": "Nguyễn Thị An", "service": "new"},
+            {"name": "Trần Bình", "service": "renew"},
+        ],
         "site": "TK1",
         "date": day.isoformat(),
         "consent": True,
@@ -109,7 +112,12 @@ def test_bad_input_is_pointed_at_and_changes_nothing(staff, now, engine, changes
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000])
 def test_rubbish_instead_of_json_is_a_client_s_fault(staff, engine, body):
     before = counted(engine)
-    for path in ("/api/v1/registrations", "/api/v1/check-in", "/api/v1/sites/TK1/tickets", "/api/v1/kiosks/enrol"):
+    for path in (
+        "/api/v1/registrations",
+        "/api/v1/check-in",
+        "/api/v1/sites/TK1/tickets",
+        "/api/v1/kiosks/enrol",
+    ):
         answer = staff.post(path, data=body, content_type="application/json")
         assert 400 <= answer.status_code < 500, (path, answer.status_code)
     assert counted(engine) == before
@@ -118,7 +126,10 @@ def test_rubbish_instead_of_json_is_a_client_s_fault(staff, engine, body):
 def test_the_same_person_and_day_again_is_refused(staff, now):
     assert staff.post("/api/v1/registrations", json=asked(now)).status_code == 201
     answer = staff.post("/api/v1/registrations", json=asked(now))
-    assert [error["pointer"] for error in answer.json["errors"]] == ["/applicants/0/name", "/applicants/1/name"]
+    assert [error["pointer"] for error in answer.json["errors"]] == [
+        "/applicants/0/name",
+        "/applicants/1/name",
+    ]
 
 
 def test_the_same_key_registers_once_and_another_body_is_a_conflict(staff, now, engine):
@@ -137,7 +148,8 @@ def test_places_run_out_and_the_answer_says_so(staff, now):
         people = [{"name": f"Người thứ {place} {chr(97 + n)}", "service": "new"} for n in range(5)]
         phone = f"09051{place:05d}"
         answer = staff.post(
-            "/api/v1/registrations", json=asked(now, contact={"name": "An", "phone": phone}, applicants=people)
+            "/api/v1/registrations",
+            json=asked(now, contact={"name": "An", "phone": phone}, applicants=people),
         )
         if answer.status_code == 422:
             break
@@ -313,7 +325,15 @@ def test_the_same_number_under_another_seq_is_refused_and_nobody_is_doubled(kios
 
 
 @pytest.mark.parametrize(
-    "bad", [{"n": 0}, {"day": "tomorrow"}, {"day": "2026-02-30"}, {"at": "noon"}, {"token": "short"}, {"series": "b\x1b"}]
+    "bad",
+    [
+        {"n": 0},
+        {"day": "tomorrow"},
+        {"day": "2026-02-30"},
+        {"at": "noon"},
+        {"token": "short"},
+        {"series": "b\x1b"},
+    ],
 )
 def test_a_misshapen_entry_is_refused_alone_and_the_others_go_on(kiosk, engine, bad):
     events = [issued(1, 1, 1.0) | bad, issued(2, 2, 2.0)]
@@ -326,7 +346,9 @@ def test_a_misshapen_entry_is_refused_alone_and_the_others_go_on(kiosk, engine, 
 
 def test_an_entry_without_an_identity_stores_nothing(kiosk, engine):
     for bad in ({"seq": 0}, {"seq": None}, {"id": ""}, {"type": "DROP TABLE"}):
-        answer = kiosk.post("/api/v1/kiosk/events", json={"clock": CLOCK, "events": [issued(1, 1, 1.0) | bad]})
+        answer = kiosk.post(
+            "/api/v1/kiosk/events", json={"clock": CLOCK, "events": [issued(1, 1, 1.0) | bad]}
+        )
         assert answer.status_code == 422, bad
     with database.reading(engine) as session:
         assert session.scalar(select(func.count()).select_from(tables.KioskEvent)) == 0

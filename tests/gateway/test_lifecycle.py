@@ -11,7 +11,9 @@ from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle import ticket as tickets
 from gateway.rules.lifecycle.notice import FINAL, Event, Happening, Notice, Policy, State
 
-POLICY = Policy(rungs=3, receipt_wait=1_800, receipt_wait_urgent=60, unknown_wait=180, retries=(5, 30), lease=60)
+POLICY = Policy(
+    rungs=3, receipt_wait=1_800, receipt_wait_urgent=60, unknown_wait=180, retries=(5, 30), lease=60
+)
 FRESH = Notice(State.CREATED, rung=0, tries=0, due=0, deadline=10_000, urgent=False)
 
 events = st.builds(

@@ -21,7 +21,10 @@ def test_first_come_first_served_within_a_class(at, later, priority):
 
 @given(slots, st.integers(1, 20_000), st.booleans())
 def test_arriving_before_the_slot_gains_nothing(slot, early, priority):
-    assert order.booked(slot, slot - early, priority, POLICY).due >= order.booked(slot, slot, priority, POLICY).due
+    assert (
+        order.booked(slot, slot - early, priority, POLICY).due
+        >= order.booked(slot, slot, priority, POLICY).due
+    )
 
 
 @given(slots, st.integers(-3_600, 900), st.integers(1, 20_000), st.booleans())
@@ -64,4 +67,8 @@ def test_the_policy_s_own_examples_of_overbooking():
 
 
 def test_numbers_read_as_people_call_them():
-    assert [numbers.label("", 42), numbers.label("B", 17), numbers.label("", 1_000)] == ["042", "B017", "1000"]
+    assert [numbers.label("", 42), numbers.label("B", 17), numbers.label("", 1_000)] == [
+        "042",
+        "B017",
+        "1000",
+    ]

@@ -24,7 +24,9 @@ def station(engine, config, eight):
 
 def counters(engine, site_id=1):
     with database.reading(engine) as session:
-        return list(session.scalars(select(tables.Counter.id).filter_by(site_id=site_id).order_by(tables.Counter.id)))
+        return list(
+            session.scalars(select(tables.Counter.id).filter_by(site_id=site_id).order_by(tables.Counter.id))
+        )
 
 
 def take(engine, config, at, priority=False, now=None, service_id=1):
@@ -42,7 +44,12 @@ def call(engine, counter, now):
 def test_walk_ins_are_called_first_come_first_served(station, config, eight):
     for second in range(3):
         take(station, config, eight + second)
-    assert [call(station, counters(station)[0], eight + 60) for _ in range(4)] == ["A001", "A002", "A003", None]
+    assert [call(station, counters(station)[0], eight + 60) for _ in range(4)] == [
+        "A001",
+        "A002",
+        "A003",
+        None,
+    ]
 
 
 def test_priority_goes_before_walk_ins_of_the_last_twenty_minutes_only(station, config, eight):
@@ -134,8 +141,15 @@ def test_every_change_is_one_version_and_one_event_and_the_board_shows_it(statio
         queue.recall(session, counters(station)[1], DAY, eight + 50, "An")
     with database.reading(station) as session:
         seen = queue.snapshot(session, 1, DAY, eight + 60)
-        events = session.execute(select(tables.Event.version, tables.Event.type).order_by(tables.Event.version)).all()
-    assert [tuple(one) for one in events] == [(1, "admitted"), (2, "admitted"), (3, "called"), (4, "recalled")]
+        events = session.execute(
+            select(tables.Event.version, tables.Event.type).order_by(tables.Event.version)
+        ).all()
+    assert [tuple(one) for one in events] == [
+        (1, "admitted"),
+        (2, "admitted"),
+        (3, "called"),
+        (4, "recalled"),
+    ]
     assert seen.version == 4
     assert [(one.number, one.counter, one.calls) for one in seen.called] == [("A001", "2", 2)]
     assert [(one.number, one.ahead, one.why) for one in seen.waiting] == [("A002", 0, order.Why.WALK_IN)]

@@ -20,7 +20,10 @@ SECRETS = {"GATEWAY_ZALO__WEBHOOK_SECRET": "s3cr3t-oa", "GATEWAY_SMS__ESMS__CALL
 
 @pytest.fixture
 def app(engine, tmp_path, eight):
-    document = {"web": {"secret_key_file": str(tmp_path / "key")}, "zalo": {"app_id": "1234567890", "oa_id": "99"}}
+    document = {
+        "web": {"secret_key_file": str(tmp_path / "key")},
+        "zalo": {"app_id": "1234567890", "oa_id": "99"},
+    }
     return create_app(shape.read(document, SECRETS), engine, now=lambda: eight)
 
 
@@ -39,7 +42,9 @@ def received(message_id="f1e2", tracking_id="a_1", app_id="1234567890"):
 def post(app, raw, secret="s3cr3t-oa", app_id="1234567890"):
     signature = hashes.zalo_mac(app_id, raw, "1700000010000", secret)
     headers = {"X-ZEvent-Signature": f"mac={signature}"}
-    return app.test_client().post("/webhooks/zalo", data=raw, headers=headers, content_type="application/json")
+    return app.test_client().post(
+        "/webhooks/zalo", data=raw, headers=headers, content_type="application/json"
+    )
 
 
 def kept(engine):
@@ -53,7 +58,12 @@ def test_a_signed_receipt_is_kept_once_however_often_it_comes(app, engine):
     assert kept(engine) == 1
     with database.reading(engine) as session:
         receipt = session.scalars(select(tables.Receipt)).one()
-    assert (receipt.reference, receipt.provider_ref, receipt.delivered, receipt.done_at) == ("a_1", "f1e2", True, None)
+    assert (receipt.reference, receipt.provider_ref, receipt.delivered, receipt.done_at) == (
+        "a_1",
+        "f1e2",
+        True,
+        None,
+    )
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "path-secret"])
@@ -84,7 +94,12 @@ def test_a_signed_event_that_is_no_receipt_is_kept_with_nothing_to_do(app, engin
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.one_of(st.binary(max_size=300), st.recursive(st.none() | st.integers() | st.text(), st.lists).map(repr).map(str.encode)))
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.recursive(st.none() | st.integers() | st.text(), st.lists).map(repr).map(str.encode),
+    )
+)
 def test_rubbish_never_breaks_the_webhook_and_stores_nothing(app, engine, raw):
     assert post(app, raw).status_code < 500
     assert kept(engine) == 0

@@ -14,6 +14,7 @@ def client(tmp_path, machine, kiosk_in):
     page = web.Page(
         station={"vi": "Công an phường <Bến Nghé>", "en": "Ben Nghe ward police"},
         languages=("vi", "en"),
+        zone="Asia/Ho_Chi_Minh",
         press=kiosk.desk.press,
         ticket=lambda issued, qr: {"number": issued.event["number"], "qr": qr},
         status=lambda: {"series": "B"},

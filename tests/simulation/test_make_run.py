@@ -74,5 +74,3 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
-
-

@@ -45,7 +45,9 @@ def start(station):
 
 def merged(engine):
     with database.reading(engine) as session:
-        wanted = select(tables.Ticket).filter_by(source="walk_in").order_by(tables.Ticket.due, tables.Ticket.seq)
+        wanted = (
+            select(tables.Ticket).filter_by(source="walk_in").order_by(tables.Ticket.due, tables.Ticket.seq)
+        )
         return [ticket.number for ticket in session.scalars(wanted)]
 
 
@@ -59,7 +61,9 @@ def test_thirty_tickets_printed_without_the_gateway_stand_where_their_times_put_
     engine = database.connect(station.config.database.url)
     assert press(station, "online-0001") == "B001"
     running.until(lambda: merged(engine) == ["B001"], what="the first ticket's arrival")
-    before = staff.post(f"{station.url}/api/v1/sites/TK1/tickets", json={"service": "new"}, timeout=5).json()["number"]
+    before = staff.post(f"{station.url}/api/v1/sites/TK1/tickets", json={"service": "new"}, timeout=5).json()[
+        "number"
+    ]
 
     station.kill("serve")
     wait_for_another_second()
@@ -69,12 +73,17 @@ def test_thirty_tickets_printed_without_the_gateway_stand_where_their_times_put_
     wait_for_another_second()
 
     station.serve()
-    after = staff.post(f"{station.url}/api/v1/sites/TK1/tickets", json={"service": "new"}, timeout=5).json()["number"]
+    after = staff.post(f"{station.url}/api/v1/sites/TK1/tickets", json={"service": "new"}, timeout=5).json()[
+        "number"
+    ]
     running.until(lambda: len(merged(engine)) == PRESSES + 3, 60, "the merging of every ticket")
     assert offline == [f"B{n:03d}" for n in range(2, PRESSES + 2)]
     assert merged(engine) == ["B001", before, *offline, after]
     status = requests.get(f"{station.kiosk_url}/status", timeout=5).json()
-    running.until(lambda: requests.get(f"{station.kiosk_url}/status", timeout=5).json()["unsent"] == 0, what="all acknowledged")
+    running.until(
+        lambda: requests.get(f"{station.kiosk_url}/status", timeout=5).json()["unsent"] == 0,
+        what="all acknowledged",
+    )
     assert status["series"] == "B"
 
 
