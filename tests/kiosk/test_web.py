@@ -87,6 +87,14 @@ def test_the_page_is_whole_without_a_network(client):
 def test_a_press_that_gives_nothing_says_why_in_both_languages(client, code, status):
     text = {"vi": "Đã hết giờ", "en": "Over"}
     client.kiosk.desk.press = lambda order: press.Declined(code, text)
-    page = web.Page({"vi": "", "en": ""}, ("vi",), lambda order: press.Declined(code, text), None, None, None)
+    page = web.Page(
+        {"vi": "", "en": ""},
+        ("vi",),
+        "Asia/Ho_Chi_Minh",
+        lambda order: press.Declined(code, text),
+        None,
+        None,
+        None,
+    )
     answer = web.create_app(page, "127.0.0.1").test_client().post("/press", json=GOOD, headers=HEADERS)
     assert (answer.status_code, answer.json) == (status, {"code": code, "text": text})
