@@ -261,7 +261,7 @@ def _rows(session: Session, ids: Iterable[str]) -> dict[str, tables.Notice]:
 
 def store_receipt(session: Session, receipt: Mapping[str, Any], now: int) -> bool:
     """Keep a receipt as it came; False if it came before. `settle_receipts` does the work later."""
-    fresh = insert_new(session, tables.Receipt, **{"code": "", "outcome": "", "at": now} | dict(receipt))
+    fresh = insert_new(session, tables.Receipt, **{"code": "", "outcome": "", "at": now, "due": now} | dict(receipt))
     database.ring(session)
     return fresh
 
@@ -273,8 +273,10 @@ def settle_receipts(session: Session, room: int, now: int, policy: Policy) -> in
     """
     waiting = session.scalars(
         select(tables.Receipt)
-        .where(tables.Receipt.done_at.is_(None), tables.Receipt.delivered.is_not(None))
-        .order_by(tables.Receipt.id)
+        .where(
+            tables.Receipt.done_at.is_(None), tables.Receipt.delivered.is_not(None), tables.Receipt.due <= now
+        )
+        .order_by(tables.Receipt.due, tables.Receipt.id)
         .limit(room)
         .with_for_update(skip_locked=True)
     ).all()
@@ -284,6 +286,8 @@ def settle_receipts(session: Session, room: int, now: int, policy: Policy) -> in
             _settle(session, receipt, attempt, now, policy)
         elif now - receipt.at >= RECEIPT_PATIENCE:
             receipt.done_at, receipt.outcome = now, "unmatched"
+        else:  # twice as long as it has waited already: strangers must not stand in the others' way
+            receipt.due = now + max(1, now - receipt.at)
     return len(waiting)
 
 
@@ -299,7 +303,7 @@ def unread_receipts(session: Session, room: int) -> list[tuple[int, str, str]]:
     """Receipts that somebody who knows the channel must read first: (id, channel, body)."""
     wanted = select(tables.Receipt.id, tables.Receipt.channel, tables.Receipt.body)
     waiting = wanted.where(tables.Receipt.done_at.is_(None), tables.Receipt.delivered.is_(None))
-    return list(session.execute(waiting.order_by(tables.Receipt.id).limit(room)))
+    return list(session.execute(waiting.order_by(tables.Receipt.due, tables.Receipt.id).limit(room)))
 
 
 def read_receipt(session: Session, receipt_id: int, delivered: bool | None, code: str, now: int) -> None:

@@ -292,12 +292,14 @@ class Receipt(Table):
     """báo nhận, stored as it came before anything is done with it.
 
     `key` makes a repeat the same one. `delivered` is empty while the worker has not read the body yet.
+    `due` is when it is looked at next: one that fits no attempt steps aside for the others.
     """
 
     __tablename__ = "receipts"
     __table_args__ = (
         Index(
             "ix_receipts_waiting",
+            "due",
             "id",
             sqlite_where=text("done_at IS NULL"),
             postgresql_where=text("done_at IS NULL"),
@@ -313,6 +315,7 @@ class Receipt(Table):
     code: Mapped[str] = mapped_column(String(40), default="")
     body: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[int]
+    due: Mapped[int]
     done_at: Mapped[int | None]
     outcome: Mapped[str] = mapped_column(String(20), default="")
 

@@ -20,7 +20,7 @@ from gateway import database, notices, tables
 from tests import running
 
 pytestmark = pytest.mark.processes
-PRESSES, NOTICES, AT_ONCE = 60, 400, 16
+PRESSES, NOTICES, AT_ONCE = 60, 240, 16
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_notices_beside_a_bare_loop_of_the_same_posts(station):
     floor = NOTICES / (time.perf_counter() - began)
     began = time.perf_counter()
     plan(engine, station.config)
-    running.until(lambda: delivered(engine) == NOTICES, 120, "the delivery of every notice")
+    running.until(lambda: delivered(engine) == NOTICES, 30, "the delivery of every notice")
     ours = NOTICES / (time.perf_counter() - began)
     print(
         f"\nbare loop {floor:.0f}/s; numbered, sent, receipted and durable {ours:.0f}/s; ratio {ours / floor:.2f}"

@@ -146,3 +146,35 @@ def test_a_receipt_that_comes_before_our_own_record_waits_for_it(engine, config,
         notice = session.scalars(select(tables.Notice)).one()
         assert (notice.state, notice.final_at) == ("delivered", eight)
         assert session.scalars(select(tables.Attempt)).one().state == "delivered"
+
+
+def test_receipts_that_fit_nothing_do_not_stand_in_the_way_of_those_that_do(engine, config, eight):
+    policy = outbox.policy(config)
+    planned = outbox.Planned("k", "appointment", "+84905123456", {}, eight, eight + 9_000)
+    with database.writing(engine) as session:
+        for n in range(300):
+            outbox.store_receipt(session, receipt_of(f"stranger_{n}"), eight)
+        outbox.plan(session, planned, eight)
+        (task,) = outbox.claim_due(session, outbox.ladder(config), {0: 5}, "w", eight, policy)
+        outbox.store_receipt(session, receipt_of(task.attempt_id), eight)
+    for _ in range(4):  # rounds within one second
+        with database.writing(engine) as session:
+            outbox.settle_receipts(session, 100, eight, policy)
+    with database.writing(engine) as session:
+        assert session.scalars(select(tables.Notice.state)).one() == "delivered"
+        outbox.settle_receipts(session, 400, eight + outbox.RECEIPT_PATIENCE, policy)
+        outcomes = session.execute(select(tables.Receipt.outcome, func.count()).group_by(tables.Receipt.outcome))
+        assert dict(outcomes.all()) == {"matched": 1, "unmatched": 300}
+
+
+def receipt_of(reference):
+    return {
+        "channel": "zalo",
+        "key": f"zalo:{reference}",
+        "event": "user_received_message",
+        "reference": reference,
+        "provider_ref": None,
+        "delivered": True,
+        "body": "",
+        "done_at": None,
+    }
