@@ -29,7 +29,7 @@ ALLOWED = {
     "gateway.tables": set(),
     "gateway.database": {"gateway.tables"},
     "gateway.queue": {"gateway.queue", "gateway.database", "gateway.tables", "gateway.rules"},
-    "gateway.notices": {"gateway.database", "gateway.tables", "gateway.rules", "gateway.queue.day"},
+    "gateway.notices": {"gateway.notices", "gateway.database", "gateway.tables", "gateway.rules", "gateway.queue.day"},
     "gateway.web": {"gateway.web", "gateway.rules", *(f"gateway.{noun}" for noun in NOUNS)},
     "gateway.sandbox": {"gateway.sandbox", "gateway.rules", "gateway.web.callers"},
     "printers": {"printers"},
@@ -71,7 +71,7 @@ def test_a_room_imports_only_what_it_may(room):
 
 def test_the_rules_are_asked_of_real_files():
     assert all(path.exists() for room in ALLOWED for path in files(room))
-    assert "gateway.queue.day" in set(imports(ROOT / "gateway" / "notices.py"))
+    assert "gateway.queue.day" in set(imports(ROOT / "gateway" / "notices" / "receipts.py"))
 
 
 def test_a_kiosk_starts_without_the_gateway_s_web_side_and_its_database():

@@ -13,6 +13,7 @@ from gateway import database, tables
 from gateway import notices as outbox
 from gateway.rules import hashes
 from gateway.rules import settings as shape
+from gateway.rules.lifecycle.notice import Event, Happening
 from gateway.web.app import create_app
 
 SECRETS = {"GATEWAY_ZALO__WEBHOOK_SECRET": "s3cr3t-oa", "GATEWAY_SMS__ESMS__CALLBACK_SECRET": "path-secret"}
@@ -139,7 +140,7 @@ def test_a_receipt_that_comes_before_our_own_record_waits_for_it(engine, config,
         assert outbox.store_receipt(session, receipt, eight)
         assert not outbox.store_receipt(session, receipt, eight)
         outbox.settle_receipts(session, 10, eight, policy)
-    accepted = outbox.Result(task, outbox.Event(outbox.Happening.ACCEPTED), "", "f1", 1)
+    accepted = outbox.Result(task, Event(Happening.ACCEPTED), "", "f1", 1)
     with database.writing(engine) as session:
         outbox.record(session, [accepted], eight + 1, policy)
     with database.reading(engine) as session:
