@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway import notices, queue, registrations, tables
-from gateway.rules import hours, order
+from gateway.rules import hours, order, wording
 from gateway.rules.lifecycle.ticket import State
 from gateway.rules.settings import Settings
 
@@ -73,7 +73,9 @@ def _tell(
     if person is not None:
         data["name"] = person.name
     if counter_id is not None:
-        data["counter"] = session.get_one(tables.Counter, counter_id).label
+        label = session.get_one(tables.Counter, counter_id).label
+        data["counter"] = wording.counter_name(label, ticket.language)
+    data["minutes"] = str(config.policy.missed_within // 60)
     lasting = {"called": config.notices.deadlines.called, "near": config.notices.deadlines.near}
     planned = notices.Planned(
         key=f"{kind}:{ticket.id}:{ticket.calls}:{int(ticket.returned)}",

@@ -20,6 +20,8 @@ from gateway.rules import hours, names, numbers
 from gateway.rules.lifecycle import notice as notice_lifecycle
 from gateway.rules.settings import Settings
 
+LANDLINE = "+842"
+
 
 @dataclass(frozen=True)
 class Person:
@@ -76,12 +78,22 @@ def register(
         for place, person in enumerate(asked.people)
         if person.service not in services
     ]
-    shift = _shift(session, asked, now)
-    if isinstance(shift, Fault):
-        return (*faults, shift)
+    if asked.phone.startswith(LANDLINE):
+        faults.append(
+            Fault(
+                "/contact/phone",
+                "Số cố định không nhận được tin Zalo và SMS. Vui lòng nhập số di động.",
+                "A landline gets no Zalo message and no SMS. Please give a mobile number.",
+            )
+        )
+    shifts = _shifts(session, asked, now)
+    if isinstance(shifts, Fault):
+        return (*faults, shifts)
+    shift = shifts[0]
     days.opened(session, shift.site_id, shift.day)  # seats are counted one registration at a time
     faults += _limits(session, asked, shift, config)
-    slot = slot_for(session, shift, len(asked.people), config, now)
+    room = ((one, slot_for(session, one, len(asked.people), config, now)) for one in shifts)
+    shift, slot = next(((one, slot) for one, slot in room if slot is not None), (shift, None))
     if slot is None:
         faults.append(Fault("/date", "Ngày này đã hết chỗ.", "This day has no places left."))
     if faults or slot is None:
@@ -89,16 +101,17 @@ def register(
     return _write(session, asked, shift, slot, services, config, now)
 
 
-def _shift(session: Session, asked: Request, now: int) -> tables.Shift | Fault:
+def _shifts(session: Session, asked: Request, now: int) -> Sequence[tables.Shift] | Fault:
+    """The shift that was asked for, or all of that site and day: a day may have a morning and an afternoon."""
     wanted = select(tables.Shift).filter_by(state="open").where(tables.Shift.closes_at > now)
     if asked.shift_id is not None:
         shift = session.scalar(wanted.filter_by(id=asked.shift_id))
-        return shift or Fault("/shift", "Không còn buổi làm việc này.", "This shift is not open any more.")
+        return [shift] if shift else Fault("/shift", "Không còn buổi làm việc này.", "This shift is not open any more.")
     site = session.scalar(select(tables.Site).filter_by(code=asked.site, active=True))
     if site is None:
         return Fault("/site", "Không có điểm làm thủ tục này.", "There is no such site.")
-    shift = session.scalar(wanted.filter_by(site_id=site.id, day=asked.day).order_by(tables.Shift.opens_at))
-    return shift or Fault(
+    of_day = wanted.filter_by(site_id=site.id, day=asked.day)
+    return session.scalars(of_day.order_by(tables.Shift.opens_at)).all() or Fault(
         "/date",
         "Ngày này đã qua hoặc điểm làm thủ tục không làm việc.",
         "This day is past, or the site is not open then.",

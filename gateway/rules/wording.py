@@ -28,7 +28,7 @@ TEXT: Mapping[str, str] = {
     "reminder": N_("{station}: Nhắc hẹn {name}, số {number}, {time} ngày {date} tại {place}. {url}"),
     "near": N_("{station}: Sắp đến lượt số {number}. Mời đến khu vực chờ tại {place}."),
     "called": N_("{station}: Mời số {number} đến {counter}, {place}."),
-    "missed": N_("{station}: Số {number} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong 30 phút."),
+    "missed": N_("{station}: Số {number} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong {minutes} phút."),
     "ready": N_("{station}: Giấy tờ của {name} đã có. Mời đến nhận tại {place}."),
     "round": N_("{station}: Đội lưu động làm thủ tục tại {place} ngày {date}. {url}"),
 }
@@ -55,6 +55,13 @@ def fields(data: Mapping[str, object], zone: ZoneInfo) -> dict[str, str]:
         found["full_name"] = found["name"]
         found["name"] = names.shown(found["name"])
     return found
+
+
+def counter_name(label: str, language: str) -> str:
+    """ "Quầy 2", "Counter 2"; a label of several words says what it is already."""
+    if " " in label:
+        return label
+    return f"{'Counter' if language == 'en' else 'Quầy'} {label}"
 
 
 def filled(text: str, given: Mapping[str, str]) -> str:

@@ -82,7 +82,7 @@ def answered(answer: presses.Answer) -> Response:
             "Khoá này đã dùng cho một yêu cầu khác. / This Idempotency-Key was used for another request.",
         )
     if answer.status >= 400 and answer.body:
-        return problems.response(answer.status, answer.body["detail"], answer.body.get("errors", ()))
+        return problems.document(answer.status, answer.body["detail"], answer.body.get("errors", ()))
     if answer.body is None:
         return Response(status=answer.status)
     shown = jsonify(answer.body)

@@ -88,7 +88,8 @@ def _extensions(app: Flask) -> None:
     language.Catalogued(app, locale_selector=language.chosen)
     csrf.init_app(app)
     limiter.init_app(app)
-    logins.init_app(app)
+    # Without its context processor: the page that says the database is away must not ask it who reads
+    logins.init_app(app, add_context_processor=False)
     logins.user_loader(lambda key: _signed_in(app, key))
     language.init_app(app)
 

@@ -50,7 +50,7 @@ def staff(role: str = "staff", program: bool = True) -> Callable[[View], View]:
             elif current_user.is_authenticated:
                 if RANK[current_user.role] < RANK[role]:
                     raise Problem(403, "Tài khoản này không có quyền. / This account is not allowed to.")
-                g.caller = current_user.name
+                g.caller, g.account = current_user.name, current_user
             else:
                 return _sign_in()
             return view(*args, **kwargs)

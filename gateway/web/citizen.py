@@ -185,23 +185,10 @@ def _register(filled: forms.Filled) -> tables.Registration | forms.Mistakes:
             consent_text=_(api.CONSENT),
             site=filled.site,
             day=filled.day,
-            shift_id=_with_room(session, filled),
             language=dates.tongue(),
         )
         made = registrations.register(session, asked, here.config, here.now())
     return made if isinstance(made, tables.Registration) else forms.placed(made, filled)
-
-
-def _with_room(session: Session, filled: forms.Filled) -> int | None:
-    """A day may have two shifts: the first that still has room for all of them together."""
-    here = api.gate()
-    shifts = registrations.shifts_of(session, filled.day, filled.site)
-    open_still = [shift for shift in shifts if shift.closes_at > here.now()]
-    people = len(filled.people)
-    fits = (
-        one.id for one in open_still if registrations.slot_for(session, one, people, here.config, here.now())
-    )
-    return next(fits, None)
 
 
 @blueprint.get("/r/<token>")

@@ -7,7 +7,7 @@ from datetime import date
 from flask import Blueprint, current_app
 from flask_babel import format_date, get_locale
 
-from gateway.rules import hours
+from gateway.rules import hours, wording
 
 
 def tongue() -> str:
@@ -43,10 +43,8 @@ def named(row) -> str:
 
 
 def desk(label: str, language: str | None = None) -> str:
-    """ "Quầy 2", "Counter 2"; a label of several words says what it is already."""
-    if " " in label:
-        return label
-    return f"{'Counter' if (language or tongue()) == 'en' else 'Quầy'} {label}"
+    """ "Quầy 2" in the reader's language, or in the one that is asked for."""
+    return wording.counter_name(label, language or tongue())
 
 
 def teach(blueprint: Blueprint) -> None:

@@ -160,6 +160,8 @@ def placed(faults: Sequence[registrations.Fault], filled: Filled) -> Mistakes:
 
 def _field_of(pointer: str, filled: Filled) -> str:
     parts = pointer.strip("/").split("/")
+    if parts[:2] == ["contact", "phone"]:
+        return "phone"
     if parts[0] != "applicants":
         return "when"
     if len(parts) < 3:

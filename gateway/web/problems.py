@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pydantic
-from flask import Response, request
+from flask import Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import registrations
@@ -28,6 +28,14 @@ TITLES = {
 }
 
 
+DETAILS = {
+    404: "Không có trang hoặc mục này. / There is no such page or item.",
+    405: "Không thể làm việc này ở địa chỉ này. / That cannot be done at this address.",
+    413: "Dữ liệu gửi lên quá lớn; chưa có gì được lưu. / The data is too large; nothing was stored.",
+    429: "Quá nhiều yêu cầu trong một lúc. Vui lòng đợi một phút. / Too many requests. Please wait a minute.",
+}
+
+
 class Problem(Exception):
     """Ends a request with a problem document; `errors` are {"pointer", "detail"} each."""
 
@@ -37,6 +45,15 @@ class Problem(Exception):
 
 
 def response(status: int, detail: str, errors: Iterable[Mapping[str, str]] = ()) -> Response:
+    """A problem document for a program, a page in the reader's language for a person."""
+    if not wants_json():
+        page = render_template("error.html", title=TITLES.get(status, TITLES[500]), detail=detail, status=status)
+        return Response(page, status=status)
+    return document(status, detail, errors)
+
+
+def document(status: int, detail: str, errors: Iterable[Mapping[str, str]] = ()) -> Response:
+    """application/problem+json, whoever asks."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES.get(status, "Lỗi / Error"),
@@ -84,6 +101,12 @@ def on_problem(fault: Problem) -> Response:
 
 
 def on_http(fault: HTTPException) -> Response | HTTPException:
-    if not wants_json():
+    """404, 405, 413, 429 …; a redirect is no problem."""
+    if fault.code is None or fault.code < 400:
         return fault
-    return response(fault.code or 500, fault.description or "")
+    answer = response(fault.code, DETAILS.get(fault.code, ""))
+    kept = ("Allow", "Retry-After")
+    for name, value in fault.get_headers():
+        if name in kept:
+            answer.headers[name] = value
+    return answer
