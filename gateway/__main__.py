@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from gateway import (
     connections,
     database,
     example,
+    logs,
     registrations,
     retention,
     station,
@@ -76,9 +76,7 @@ def configured(command: Command) -> Command:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """The queue-number gateway: registrations, notices, the queue."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logs.start()
 
 
 def _until_stopped() -> threading.Event:
@@ -252,6 +250,8 @@ def kiosk_add(engine: Engine, name: str, site: str, **_: Any) -> None:
 
 
 def _printed_secret(engine: Engine, make: Callable[[Any, int], str | None], name: str) -> None:
+    if not 1 <= len(name) <= 40 or not name.isprintable():
+        raise Fault("a name has 1 to 40 characters that can be printed; nothing was changed")
     try:
         with database.writing(engine) as session:
             secret = make(session, web_app.seconds_now())

@@ -78,7 +78,7 @@ def _tell(
     data["minutes"] = str(config.policy.missed_within // 60)
     lasting = {"called": config.notices.deadlines.called, "near": config.notices.deadlines.near}
     planned = notices.Planned(
-        key=f"{kind}:{ticket.id}:{ticket.calls}:{int(ticket.returned)}",
+        key=f"{kind}:{ticket.id}:{counter_id or 0}:{ticket.called_at or 0}",
         kind=kind,
         phone=ticket.phone,
         language=ticket.language,

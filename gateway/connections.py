@@ -80,7 +80,7 @@ def _modem(config: Settings, engine: Engine, now: Callable[[], int]) -> modem.Mo
     def on_report(report: rooms.Report) -> None:
         if not report.final or report.delivered is None:
             return
-        identity = report.reference or f"{report.to}:{report.at or now()}"
+        identity = report.reference or _digest(f"{report.to}:{report.at or now()}")
         _keep(
             engine,
             now(),
@@ -97,7 +97,7 @@ def _modem(config: Settings, engine: Engine, now: Callable[[], int]) -> modem.Mo
         _keep(
             engine,
             now(),
-            key=f"modem:in:{text.sender}:{text.at}:{hashlib.sha256(text.text.encode()).hexdigest()}"[:160],
+            key=f"modem:in:{_digest(f'{text.sender}:{text.at}:{text.text}')}",
             event="incoming",
             delivered=None,
             body=json.dumps({"sender": text.sender, "text": text.text, "at": text.at}),
@@ -108,6 +108,11 @@ def _modem(config: Settings, engine: Engine, now: Callable[[], int]) -> modem.Mo
     return modem.Modem(
         own.url, per_minute=own.per_minute, on_report=on_report, on_incoming=on_incoming, clock=now
     )
+
+
+def _digest(text: str) -> str:
+    """A key that outlives the personal data in it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _keep(engine: Engine, now: int, **receipt: Any) -> None:

@@ -26,12 +26,18 @@ CHANNEL = "gateway"
 def connect(url: str, pool_size: int = 20) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://…`; connects lazily."""
     if not url.startswith("sqlite"):
-        return sqlalchemy.create_engine(url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True)
+        return sqlalchemy.create_engine(
+            url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+        )
     file = sqlalchemy.make_url(url).database
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlalchemy.create_engine(
-        url, connect_args={"timeout": LOCK_WAIT_SECONDS}, pool_size=pool_size, max_overflow=-1
+        url,
+        connect_args={"timeout": LOCK_WAIT_SECONDS},
+        pool_size=pool_size,
+        max_overflow=-1,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)

@@ -14,13 +14,14 @@ from datetime import date
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from gateway import notices, queue, tables
+from gateway import database, notices, queue, tables
 from gateway.queue import day as days
 from gateway.rules import hours, names, numbers
 from gateway.rules.lifecycle import notice as notice_lifecycle
 from gateway.rules.settings import Settings
 
 LANDLINE = "+842"
+GIVES_UP = ("booked", "waiting")  # a person may cancel until they are called
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,11 @@ def register(
     if isinstance(shifts, Fault):
         return (*faults, shifts)
     shift = shifts[0]
+    _lock_contact(session, asked.phone)
     days.opened(session, shift.site_id, shift.day)  # seats are counted one registration at a time
-    faults += _limits(session, asked, shift, config)
+    for one in shifts:  # the numbers of the day may have been given while we waited
+        session.refresh(one)
+    faults += _limits(session, asked.phone, [person.name for person in asked.people], shift, config)
     room = ((one, slot_for(session, one, len(asked.people), config, now)) for one in shifts)
     shift, slot = next(((one, slot) for one, slot in room if slot is not None), (shift, None))
     if slot is None:
@@ -106,7 +110,11 @@ def _shifts(session: Session, asked: Request, now: int) -> Sequence[tables.Shift
     wanted = select(tables.Shift).filter_by(state="open").where(tables.Shift.closes_at > now)
     if asked.shift_id is not None:
         shift = session.scalar(wanted.filter_by(id=asked.shift_id))
-        return [shift] if shift else Fault("/shift", "Không còn buổi làm việc này.", "This shift is not open any more.")
+        return (
+            [shift]
+            if shift
+            else Fault("/shift", "Không còn buổi làm việc này.", "This shift is not open any more.")
+        )
     site = session.scalar(select(tables.Site).filter_by(code=asked.site, active=True))
     if site is None:
         return Fault("/site", "Không có điểm làm thủ tục này.", "There is no such site.")
@@ -118,8 +126,21 @@ def _shifts(session: Session, asked: Request, now: int) -> Sequence[tables.Shift
     )
 
 
-def _limits(session: Session, asked: Request, shift: tables.Shift, config: Settings) -> list[Fault]:
-    """At most so many people a contact and day, and nobody twice on one day."""
+def _lock_contact(session: Session, phone: str) -> None:
+    """The limits are per phone and day, over all sites: one registration of a phone at a time."""
+    if database.on_postgresql(session):  # on SQLite there is one writer anyway
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(phone))))
+
+
+def _limits(
+    session: Session,
+    phone: str,
+    people: Sequence[str],
+    shift: tables.Shift,
+    config: Settings,
+    besides: int = 0,
+) -> list[Fault]:
+    """At most so many people a contact and day, and nobody twice on one day; not counting one registration."""
     live = session.execute(
         select(tables.Applicant.name, tables.Registration.phone)
         .join(tables.Registration, tables.Registration.id == tables.Applicant.registration_id)
@@ -127,12 +148,13 @@ def _limits(session: Session, asked: Request, shift: tables.Shift, config: Setti
         .where(
             tables.Applicant.state != "cancelled",
             tables.Shift.day == shift.day,
-            tables.Registration.phone == asked.phone,
+            tables.Registration.phone == phone,
+            tables.Registration.id != besides,
         )
     ).all()
     most = config.policy.people_per_contact
     faults = []
-    if len(live) + len(asked.people) > most:
+    if len(live) + len(people) > most:
         faults.append(
             Fault(
                 "/applicants",
@@ -141,8 +163,8 @@ def _limits(session: Session, asked: Request, shift: tables.Shift, config: Setti
             )
         )
     taken = {row.name.casefold() for row in live}
-    for place, person in enumerate(asked.people):
-        if person.name.casefold() in taken:
+    for place, name in enumerate(people):
+        if name.casefold() in taken:
             faults.append(
                 Fault(
                     f"/applicants/{place}/name",
@@ -150,7 +172,7 @@ def _limits(session: Session, asked: Request, shift: tables.Shift, config: Setti
                     "This person is registered for that day already.",
                 )
             )
-        taken.add(person.name.casefold())
+        taken.add(name.casefold())
     return faults
 
 
@@ -311,6 +333,7 @@ def cancel(
     by: str,
 ) -> int:
     """Cancel some or all (None) people of a registration; how many were cancelled."""
+    _lock_days(session, registration)
     people = [
         person
         for person in people_of(session, registration)
@@ -322,11 +345,26 @@ def cancel(
     return len(gone)
 
 
+def _lock_days(session: Session, registration: tables.Registration, *more: int) -> None:
+    """Lock the days of a registration's people (and of `more` shifts), always in one order, and read them anew.
+
+    Numbers may have been given while we waited: what was read before is no longer true.
+    """
+    session.flush()
+    ids = [*more, *(person.shift_id for person in people_of(session, registration))]
+    shifts = session.scalars(select(tables.Shift).where(tables.Shift.id.in_(ids))).all()
+    for site_id, day in sorted({(shift.site_id, shift.day) for shift in shifts}):
+        days.opened(session, site_id, day)
+    session.expire_all()
+
+
 def _give_up(
     session: Session, person: tables.Applicant, policy: notice_lifecycle.Policy, now: int, by: str
 ) -> bool:
     ticket = session.scalar(select(tables.Ticket).filter_by(applicant_id=person.id))
     if ticket is not None:
+        if ticket.state not in GIVES_UP:  # at the counter only staff decide
+            return False
         if queue.cancel(session, ticket.id, now, by) is None:
             return False
         notices.cancel_for_ticket(session, ticket.id, now, policy)
@@ -339,6 +377,8 @@ def move(
     session: Session, registration: tables.Registration, shift_id: int, config: Settings, now: int
 ) -> Fault | tables.Shift:
     """Move the people who have no number yet to another shift; a number once given stays with its day."""
+    _lock_contact(session, registration.phone)
+    _lock_days(session, registration, shift_id)
     people = [one for one in people_of(session, registration) if one.state == "registered"]
     shift = session.get(tables.Shift, shift_id)
     if shift is None or shift.state != "open" or shift.closes_at <= now:
@@ -349,7 +389,10 @@ def move(
             "Số đã được cấp nên không đổi ngày được. Hãy huỷ và đăng ký lại.",
             "Numbers are given already, so the day cannot be moved. Cancel and register again.",
         )
-    days.opened(session, shift.site_id, shift.day)
+    names_ = [person.name for person in people]
+    limits = _limits(session, registration.phone, names_, shift, config, registration.id)
+    if limits:
+        return Fault("/shift", limits[0].vi, limits[0].en)
     slot = slot_for(session, shift, len(people), config, now)
     if slot is None:
         return Fault("/shift", "Ngày này đã hết chỗ.", "This day has no places left.")
@@ -357,7 +400,7 @@ def move(
         person.shift_id, person.slot_at = shift.id, slot
     registration.shift_id = shift.id
     session.flush()
-    if shift.numbered_at is not None:
+    if shift.numbered_at is not None or shift.opens_at <= now:
         _give(session, people, shift, config, now)
     return shift
 

@@ -226,7 +226,7 @@ class Event(Table):
     type: Mapped[str] = mapped_column(String(20))
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     counter_id: Mapped[int | None] = mapped_column(ForeignKey("counters.id"))
-    by: Mapped[str] = mapped_column(String(60), default="")
+    by: Mapped[str] = mapped_column(String(80), default="")
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
@@ -379,7 +379,7 @@ class Press(Table):
     """An answered request that carried an Idempotency-Key: the same press again gets the same answer."""
 
     __tablename__ = "presses"
-    owner: Mapped[str] = mapped_column(String(60), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(80), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     body_hash: Mapped[str] = mapped_column(String(64))
     status: Mapped[int] = mapped_column(Integer)
@@ -408,7 +408,7 @@ class Audit(Table):
     __tablename__ = "audit"
     id: Mapped[int] = _id()
     at: Mapped[int] = mapped_column(Moment, index=True)
-    actor: Mapped[str] = mapped_column(String(60))
+    actor: Mapped[str] = mapped_column(String(80))
     action: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(80), default="")
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)

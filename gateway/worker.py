@@ -7,6 +7,7 @@ transaction. Dying at any instant loses nothing: a claimed row's lease runs out 
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -14,10 +15,11 @@ import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, time, timedelta
+from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select
 
 from gateway import channels as rooms
 from gateway import database, notices, registrations, retention, tables, tokens
@@ -90,12 +92,11 @@ class Worker:
         pulse.close()
 
     def _close(self) -> None:
-        """Let what is being handed over end, and write it down."""
+        """Let what is being handed over end, and write that and what was not handed over down."""
         for lane in self._lanes.values():
             lane.shutdown(wait=True, cancel_futures=True)
         self._reading.shutdown(wait=True, cancel_futures=True)
-        results = self._drained()
-        if results:
+        while results := self._drained():
             with database.writing(self._engine) as session:
                 notices.record(session, results, self._now(), self._policy)
 
@@ -108,19 +109,22 @@ class Worker:
             with database.writing(self._engine) as session:
                 if results:
                     notices.record(session, results, now, self._policy)
-                settled = notices.settle_receipts(session, most, now, self._policy)
-                silent = notices.fall_silent(session, most, now, self._policy)
-                tasks = notices.claim_due(
-                    session, self._ladder, self._room(), self._name, now, self._policy, self._quiet(now)
-                )
-                unread = notices.unread_receipts(session, most)
         except Exception:
             self._results.extendleft(reversed(results))  # not written: they are brought again
             raise
         self._flying.subtract(result.task.rung for result in results)
+        with database.writing(self._engine) as session:
+            settled = notices.settle_receipts(session, most, now, self._policy)
+        with database.writing(self._engine) as session:
+            silent = notices.fall_silent(session, most, now, self._policy)
+            tasks = notices.claim_due(
+                session, self._ladder, self._room(), self._name, now, self._policy, self._quiet(now)
+            )
+            unread = notices.unread_receipts(session, tuple(self._channels), most, now)
         for task in tasks:
             self._flying[task.rung] += 1
-            self._lanes[task.rung].submit(self._hand_over, task)
+            future = self._lanes[task.rung].submit(self._hand_over, task)
+            future.add_done_callback(functools.partial(self._put_back, task))
         self._read(unread)
         self._look_at_timetable(now)
         return bool(results or settled or silent or tasks)
@@ -143,17 +147,32 @@ class Worker:
         return hours.quiet_until(now, table.quiet_from, table.quiet_until, self._config.station.zone)
 
     def _hand_over(self, task: notices.Task) -> None:
-        self._results.append(self._sent(task))
+        try:
+            result = self._sent(task)
+        except Exception as fault:  # before anything was handed over: see `_sent`
+            log.exception("notice %s could not be handed over", task.notice_id)
+            result = notices.Result(task, Event(Happening.UNREACHED, type(fault).__name__), "broken")
+        self._results.append(result)
         self._wake.set()
 
+    def _put_back(self, task: notices.Task, future: Future) -> None:
+        """A task that a stop found waiting in its lane was certainly not handed over."""
+        if future.cancelled():
+            self._results.append(notices.Result(task, Event(Happening.POSTPONED, "stopped", self._now())))
+
     def _sent(self, task: notices.Task) -> notices.Result:
-        """Send one task and say how it ended."""
-        if self._now() >= task.deadline:
-            return notices.Result(task, Event(Happening.UNREACHED, "deadline"))
+        """Send one task and say how it ended; what it raises came before the channel had it."""
+        if self._now() >= min(
+            task.deadline, task.lease_until
+        ):  # whoever lost the lease may not send any more
+            return notices.Result(task, Event(Happening.UNREACHED, "too_late"))
         if task.channel == "modem" and self._sim_is_spent():
             return notices.Result(task, Event(Happening.REFUSED, "the SIM's day is used up"), "per_day")
+        if self._stop.is_set():
+            return notices.Result(task, Event(Happening.POSTPONED, "stopped", self._now()))
+        message = self.message(task)
         try:
-            taken = self._channels[task.channel].send(self.message(task))
+            taken = self._channels[task.channel].send(message)
         except rooms.Refused as fault:
             return notices.Result(task, self._refused(fault), fault.code)
         except rooms.Unreachable as fault:
@@ -222,23 +241,33 @@ class Worker:
             delivered, code = (report.delivered, report.code) if report else (None, "")
             with database.writing(self._engine) as session:
                 notices.read_receipt(session, receipt_id, delivered, code, self._now())
-        except rooms.Unreachable as fault:
-            log.warning("receipt %s cannot be confirmed now: %s", receipt_id, fault.reason)
-        except Exception:
-            log.exception("receipt %s cannot be read", receipt_id)
+            self._wake.set()
+        except Exception as fault:
+            log.warning("receipt %s cannot be read or confirmed now: %s", receipt_id, type(fault).__name__)
+            with database.writing(self._engine) as session:
+                notices.put_off_receipt(session, receipt_id, self._now())
         finally:
             self._being_read.discard(receipt_id)
-            self._wake.set()
 
     def _look_at_timetable(self, now: int) -> None:
         if now < self._timetable_at:
             return
         self._timetable_at = now + TIMETABLE_SECONDS
-        self._purge(now)
+        self._tried("purge", self._purge, now)
         for shift_id in self._shifts_to_number(now):
-            with database.writing(self._engine) as session:
-                given = registrations.give_numbers(session, shift_id, self._config, now)
-            log.info("shift %s: %s numbers given, %s notices planned", shift_id, given.numbers, given.notices)
+            self._tried(f"numbers of shift {shift_id}", self._number, shift_id, now)
+
+    def _tried(self, what: str, step: Callable[..., None], *about: Any) -> None:
+        """One step that fails must not keep the others from being done."""
+        try:
+            step(*about)
+        except Exception:
+            log.exception("the timetable's %s failed; it is tried again", what)
+
+    def _number(self, shift_id: int, now: int) -> None:
+        with database.writing(self._engine) as session:
+            given = registrations.give_numbers(session, shift_id, self._config, now)
+        log.info("shift %s: %s numbers given, %s notices planned", shift_id, given.numbers, given.notices)
 
     def _purge(self, now: int) -> None:
         """Once a day, and at every start: personal data has its time and is then gone."""
@@ -250,17 +279,21 @@ class Worker:
             log.info("personal data erased: %s", erased)
 
     def _shifts_to_number(self, now: int) -> list[int]:
-        """Tomorrow's shifts from the afternoon's hour on, and today's that a stop of ours left without."""
+        """Tomorrow's shifts from the afternoon's hour on, today's that a stop of ours left without, and any
+        in which somebody still waits for a number."""
         zone = self._config.station.zone
         today = hours.day_of(now, zone)
         late = now >= hours.at(today, self._config.timetable.number_at, zone)
         last = today + timedelta(days=1) if late else today
+        without = select(tables.Applicant.id).where(
+            tables.Applicant.shift_id == tables.Shift.id, tables.Applicant.state == "registered"
+        )
         wanted = select(tables.Shift.id).where(
-            tables.Shift.numbered_at.is_(None),
+            or_(tables.Shift.numbered_at.is_(None), without.exists()),
             tables.Shift.state == "open",
             tables.Shift.day >= today,
             tables.Shift.day <= last,
-            tables.Shift.opens_at > now,
+            tables.Shift.closes_at > now,
         )
         with database.reading(self._engine) as session:
             return list(session.scalars(wanted))

@@ -7,6 +7,7 @@ Functions run inside a `database.writing` transaction. What happens next is deci
 from gateway.notices.planning import Planned, cancel, cancel_for_ticket, plan
 from gateway.notices.receipts import (
     RECEIPT_PATIENCE,
+    put_off_receipt,
     read_receipt,
     settle_receipts,
     store_receipt,
@@ -29,6 +30,7 @@ __all__ = [
     "parts_since",
     "plan",
     "policy",
+    "put_off_receipt",
     "read_receipt",
     "record",
     "settle_receipts",

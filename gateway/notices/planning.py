@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway import database, tables
@@ -74,12 +74,9 @@ def cancel(
 
 
 def cancel_for_ticket(session: Session, ticket_id: int, now: int, policy: Policy) -> None:
-    """Withdraw what a ticket's person was still to be told."""
+    """Withdraw what a ticket's person was still to be told, also by a channel that is yet to follow."""
     ids = session.scalars(
-        select(tables.Notice.id).where(
-            and_(tables.Notice.ticket_id == ticket_id, tables.Notice.final_at.is_(None)),
-            or_(tables.Notice.state == State.CREATED, tables.Notice.state == State.UNKNOWN),
-        )
+        select(tables.Notice.id).where(tables.Notice.ticket_id == ticket_id, tables.Notice.final_at.is_(None))
     ).all()
     for notice_id in ids:
         cancel(session, notice_id, now, policy, "ticket_cancelled")

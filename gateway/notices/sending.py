@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -29,6 +29,7 @@ class Task:
     data: Mapping[str, Any]
     urgent: bool
     deadline: int
+    lease_until: int
 
 
 @dataclass(frozen=True)
@@ -103,25 +104,36 @@ def _task(row: tables.Notice, channel: str) -> Task:
         row.data,
         row.urgent,
         row.deadline,
+        row.due,
     )
 
 
 def fall_silent(session: Session, room: int, now: int, policy: Policy) -> int:
-    """Move on what waited in vain: leases that ran out, receipts that did not come. How many rows moved."""
-    waiting = (State.SENDING, State.SENT, State.UNKNOWN)
-    rows = session.scalars(
+    """Move on what waited in vain: leases that ran out, receipts that did not come, deadlines that passed.
+
+    How many rows moved.
+    """
+    handed_over = tables.Notice.state.in_((State.SENDING, State.SENT, State.UNKNOWN))
+    too_late = or_(tables.Notice.deadline <= now, tables.Notice.rung >= policy.rungs)
+    silent = session.scalars(
         select(tables.Notice)
-        .where(tables.Notice.final_at.is_(None), tables.Notice.state.in_(waiting), tables.Notice.due <= now)
+        .where(
+            tables.Notice.final_at.is_(None),
+            or_(
+                and_(handed_over, tables.Notice.due <= now),
+                and_(tables.Notice.state == State.CREATED, too_late),
+            ),
+        )
         .order_by(tables.Notice.due)
         .limit(room)
         .with_for_update(skip_locked=True)
     ).all()
-    for row in rows:
+    for row in silent:
         lost = row.state == State.SENDING
         steps.moved(row, Event(Happening.SILENCE), now, policy)
         if lost:
             _mark_unknown(session, row.id, now)
-    return len(rows)
+    return len(silent)
 
 
 def _mark_unknown(session: Session, notice_id: str, now: int) -> None:

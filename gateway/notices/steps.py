@@ -54,8 +54,9 @@ def moved(row: tables.Notice, event: Event, now: int, policy: Policy) -> lifecyc
 
 
 def storable(text: str, most: int) -> str:
-    """A provider's words, bounded; PostgreSQL keeps no NUL, and one bad answer must not block the others."""
-    return text.replace("\0", "\ufffd")[:most]
+    """A provider's words, bounded. No database keeps a NUL or half a surrogate pair, and one bad answer must
+    not stop the round that it is written in."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:most]
 
 
 def policy(config: Settings) -> Policy:

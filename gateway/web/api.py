@@ -90,6 +90,11 @@ def answered(answer: presses.Answer) -> Response:
     return shown
 
 
+def whole(text: str) -> int | None:
+    """The number that a text of plain digits says, or None."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else None
+
+
 def gate():
     return current_app.extensions["gateway"]
 
@@ -332,12 +337,16 @@ def board_of(seen: queue.Snapshot) -> dict[str, Any]:
 def stream(code: str) -> Response:
     """Server-sent events: `queue` with the board's data at every change; resumes by Last-Event-ID."""
     here, site = gate(), site_of(code)
-    last = request.headers.get("Last-Event-ID", "")
+    last = whole(request.headers.get("Last-Event-ID", ""))
     pages = current_app.app_context()
+    if not here.hub.admit():
+        raise Problem(
+            503, "Quá nhiều người đang xem. Trang tự thử lại. / Too many are watching. Try again soon."
+        )
 
     def events() -> Iterator[str]:
         yield "retry: 1000\n\n"
-        for version in here.hub.versions(site.id, int(last) if last.isdigit() else -1):
+        for version in here.hub.versions(site.id, -1 if last is None else last):
             if version is None:
                 yield ": still here\n\n"
                 continue
@@ -346,6 +355,7 @@ def stream(code: str) -> Response:
             yield f"id: {version}\nevent: queue\ndata: {data}\n\n"
 
     answer = Response(events(), mimetype="text/event-stream")
+    answer.call_on_close(here.hub.leave)
     answer.headers["Cache-Control"] = "no-cache"
     answer.headers["X-Accel-Buffering"] = "no"
     return answer

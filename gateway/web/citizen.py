@@ -235,7 +235,8 @@ def _member(session: Session, person: tables.Applicant) -> Member:
 def give_up(token: str) -> Response | tuple[str, int]:
     """Cancel the named people of a registration, or with `all` everybody who is not served yet."""
     here = api.gate()
-    ids = [int(text) for text in request.form.getlist("applicant") if text.isdigit()][: forms.ROWS]
+    named = [api.whole(text) for text in request.form.getlist("applicant")[: forms.ROWS]]
+    ids = [one for one in named if one is not None]
     everybody = None if request.form.get("all") else ids
     with database.writing(here.engine) as session:
         found = _registration(session, token)

@@ -17,6 +17,7 @@ from gateway.rules.settings import Settings
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15.0
+MOST_WATCHING = 3_000
 FRESH_SECONDS = 20  # expected times move on although nothing happens
 
 
@@ -28,6 +29,8 @@ class Hub:
         self._changed = threading.Condition()
         self._versions: dict[int, int] = {}
         self._snapshots: dict[tuple[int, date], tuple[int, queue.Snapshot]] = {}
+        self._turns: dict[int, threading.Lock] = {}
+        self.watching = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -48,8 +51,8 @@ class Hub:
     def _watch(self) -> None:
         pulse = Pulse(self._engine)
         while not self._stop.is_set():
-            if pulse.wait(HEARTBEAT_SECONDS, self._stop):
-                self._look()
+            pulse.wait(HEARTBEAT_SECONDS, self._stop)
+            self._look()  # also when nothing was said: a new day begins in silence
         pulse.close()
 
     def _look(self) -> None:
@@ -69,6 +72,12 @@ class Hub:
         """A site's queue, read at most once a version (and once in 20 s, as expected times move on)."""
         day, now = day or self.today(), self._now()
         with self._changed:
+            turn = self._turns.setdefault(site_id, threading.Lock())
+        with turn:  # one reads, and the others take what it read
+            return self._read(site_id, day, now)
+
+    def _read(self, site_id: int, day: date, now: int) -> queue.Snapshot:
+        with self._changed:
             held = self._snapshots.get((site_id, day))
         with database.reading(self._engine) as session:
             fresh_enough = held is not None and now - held[0] < FRESH_SECONDS
@@ -76,8 +85,21 @@ class Hub:
                 return held[1]
             fresh = queue.snapshot(session, site_id, day, now)
         with self._changed:
+            self._snapshots = {key: one for key, one in self._snapshots.items() if key[1] >= day}
             self._snapshots[site_id, day] = (now, fresh)
         return fresh
+
+    def admit(self) -> bool:
+        """Whether one more may watch; `leave` when it goes. Each holds a thread of the server."""
+        with self._changed:
+            if self.watching >= MOST_WATCHING:
+                return False
+            self.watching += 1
+            return True
+
+    def leave(self) -> None:
+        with self._changed:
+            self.watching -= 1
 
     def versions(self, site_id: int, last: int) -> Iterator[int | None]:
         """Each newer version of a site's queue, None as a heartbeat; ends when the hub stops."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -123,9 +124,17 @@ SHAPES = {
 }
 
 
+def _storable(told: dict[str, Any]) -> bool:
+    """Whether the database can keep it: no NUL, no half surrogate pair."""
+    text = json.dumps(told, ensure_ascii=False)
+    return "\\u0000" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _entry(told: dict[str, Any]) -> kiosks.Entry:
     """An entry as told; one that is misshapen is stored and refused alone, so that the others go on."""
     known = _Known.model_validate(told)
+    if not _storable(told):
+        return kiosks.Entry(known.seq, known.id, known.type, 0, "", 0.0, {}, "misshapen: characters")
     try:
         entry = SHAPES.get(known.type, EntryTold).model_validate(told)
     except pydantic.ValidationError as fault:

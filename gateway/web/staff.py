@@ -48,10 +48,11 @@ def login() -> Response | str | tuple[str, int]:
 
 def _account(name: str, password: str) -> Account | None:
     here = api.gate()
+    with database.reading(here.engine) as look:  # hashing takes long: nobody must wait behind it to write
+        found = access.staff_by_password(look, name[:60], password[:200])
+    if found is None:
+        return None
     with database.writing(here.engine) as work:
-        found = access.staff_by_password(work, name[:60], password[:200])
-        if found is None:
-            return None
         access.audit(work, here.now(), found.name, "staff.login")
         return Account(found.id, found.name, found.role)
 

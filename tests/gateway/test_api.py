@@ -378,3 +378,43 @@ def test_the_kiosk_is_told_services_shift_and_queue(kiosk, staff):
     assert state["shift"]["open"] is True
     assert state["queue"]["waiting"] == 1
     assert state["queue"]["ahead"]["new"] == 1
+
+
+def test_after_a_transfer_the_person_is_told_the_new_counter(staff, engine, now):
+    staff.post("/api/v1/sites/TK1/tickets", json={"service": "new", "phone": AN})
+    staff.post("/api/v1/counters/1/next")
+    now[0] += 60
+    staff.post("/api/v1/counters/1/transfer", json={"counter": 2})
+    staff.post("/api/v1/counters/2/next")
+    with database.reading(engine) as session:
+        told = session.scalars(
+            select(tables.Notice).filter_by(kind="called").order_by(tables.Notice.created_at)
+        )
+        assert [one.data["counter"] for one in told] == ["Quầy 1", "Quầy 2"]
+
+
+def test_moving_keeps_to_the_limits_of_the_other_day(staff, now):
+    five = [{"name": f"Người {chr(97 + n)}", "service": "new"} for n in range(5)]
+    first = staff.post("/api/v1/registrations", json=asked(now, days=1, applicants=five)).json
+    assert staff.post("/api/v1/registrations", json=asked(now, days=2, applicants=five)).status_code == 201
+    other = staff.get("/api/v1/shifts?site=TK1").json["shifts"][2]["id"]
+    assert staff.post(f"/api/v1/registrations/{first['id']}/move", json={"shift": other}).status_code == 422
+
+
+def test_a_landline_is_refused_because_nothing_can_reach_it(staff, now, engine):
+    before = counted(engine)
+    answer = staff.post(
+        "/api/v1/registrations", json=asked(now, contact={"name": "An", "phone": "0235 3 852 456"})
+    )
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/contact/phone"]
+    assert counted(engine) == before
+
+
+def test_one_entry_with_letters_no_database_keeps_does_not_hold_up_the_others(kiosk, engine):
+    odd = issued(1, 1, 1.0) | {"type": "printer.state", "error": "\x00"}
+    answer = kiosk.post(
+        "/api/v1/kiosk/events", json={"clock": CLOCK, "events": [odd, issued(2, 2, 2.0)]}
+    ).json
+    assert (answer["acked"], [one["seq"] for one in answer["refused"]]) == (2, [1])
+    with database.reading(engine) as session:
+        assert session.scalars(select(tables.Ticket.number)).all() == ["B002"]

@@ -56,8 +56,12 @@ def test_the_ladder_is_only_climbed_down(steps):
 
 @given(walks)
 def test_what_may_have_been_taken_is_never_sent_again_on_the_same_rung(steps):
-    for before, _, _, after in walked(steps):
-        if before.state in (State.UNKNOWN, State.SENT) and after.state is State.CREATED:
+    certainly_not = (Happening.UNREACHED, Happening.POSTPONED)  # the sender says it handed nothing over
+    for before, event, _, after in walked(steps):
+        handed_over = before.state is State.SENT or (
+            before.state is State.UNKNOWN and event.happening not in certainly_not
+        )
+        if handed_over and after.state is State.CREATED:
             assert after.rung == before.rung + 1
 
 
@@ -121,3 +125,23 @@ def test_every_ticket_state_has_a_word_on_every_verb():
 def test_finished_and_cancelled_tickets_stay_so():
     for state in (tickets.State.DONE, tickets.State.CANCELLED):
         assert all(tickets.after(state, verb) is None for verb in tickets.Verb)
+
+
+def test_a_late_worker_that_handed_nothing_over_costs_no_channel():
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), 100, POLICY)
+    unknown = lifecycle.step(sending, Event(Happening.SILENCE), sending.due, POLICY)
+    again = lifecycle.step(unknown, Event(Happening.UNREACHED, "too_late", rung=0), unknown.due - 1, POLICY)
+    assert (again.state, again.rung) == (State.CREATED, 0)
+
+
+def test_a_provider_that_asks_for_a_day_s_patience_is_left_for_the_next_channel():
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), 0, POLICY)
+    short = lifecycle.step(sending, Event(Happening.POSTPONED, "429", 60, rung=0), 1, POLICY)
+    long = lifecycle.step(sending, Event(Happening.POSTPONED, "429", 86_400, rung=0), 1, POLICY)
+    assert [(one.state, one.rung) for one in (short, long)] == [(State.CREATED, 0), (State.CREATED, 1)]
+
+
+def test_a_notice_that_nobody_could_send_in_time_expires_and_one_without_a_channel_fails():
+    late = lifecycle.step(FRESH, Event(Happening.SILENCE), FRESH.deadline, POLICY)
+    lost = lifecycle.step(replace(FRESH, rung=3), Event(Happening.SILENCE), 5, POLICY)
+    assert (late.state, lost.state, lost.reason) == (State.EXPIRED, State.FAILED, "no_channel")

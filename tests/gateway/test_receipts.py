@@ -106,7 +106,7 @@ def test_rubbish_never_breaks_the_webhook_and_stores_nothing(app, engine, raw):
     assert kept(engine) == 0
 
 
-def test_an_esms_callback_needs_the_secret_address_and_waits_to_be_confirmed(app, engine):
+def test_an_esms_callback_needs_the_secret_address_and_waits_to_be_confirmed(app, engine, eight):
     client = app.test_client()
     query = "SMSID=77&RequestId=a_1&SendStatus=5&SendFailed=1&SendSuccess=0"
     assert client.get(f"/webhooks/esms/guess?{query}").status_code == 404
@@ -117,7 +117,8 @@ def test_an_esms_callback_needs_the_secret_address_and_waits_to_be_confirmed(app
     with database.reading(engine) as session:
         receipt = session.scalars(select(tables.Receipt)).one()
         assert (receipt.delivered, receipt.done_at) == (None, None)
-        assert len(outbox.unread_receipts(session, 10)) == 1
+        assert len(outbox.unread_receipts(session, ["esms"], 10, eight)) == 1
+        assert outbox.unread_receipts(session, ["zalo"], 10, eight) == []
 
 
 def test_a_receipt_that_comes_before_our_own_record_waits_for_it(engine, config, eight):

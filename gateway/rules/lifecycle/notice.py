@@ -136,7 +136,11 @@ def _again(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
     return _created(replace(notice, reason=event.reason), now + pause, now)
 
 
-def _postponed(notice: Notice, event: Event, now: int, _policy: Policy) -> Notice:
+def _postponed(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
+    """Later on the same rung, and no failed try; but a provider (`rung`) may not wait away the next rung's half."""
+    more = event.rung is not None and notice.rung + 1 < policy.rungs
+    if more and event.until > now + (notice.deadline - now) // 2:
+        return _next_rung(notice, event, now, policy)
     return _created(replace(notice, reason=event.reason, tries=max(0, notice.tries - 1)), event.until, now)
 
 
@@ -144,6 +148,13 @@ def _next_rung(notice: Notice, event: Event, now: int, policy: Policy) -> Notice
     if notice.rung + 1 >= policy.rungs:
         return _end(notice, State.FAILED, event.reason or "no_receipt", now)
     return _created(replace(notice, rung=notice.rung + 1, tries=0, reason=event.reason), now, now)
+
+
+def _overdue(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
+    """It could not be sent in time, or its channel is not on the ladder any more."""
+    if now >= notice.deadline:
+        return _end(notice, State.EXPIRED, notice.reason or "deadline", now)
+    return _end(notice, State.FAILED, "no_channel", now) if notice.rung >= policy.rungs else notice
 
 
 def _created(notice: Notice, due: int, now: int) -> Notice:
@@ -214,7 +225,7 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.POSTPONED: _postponed,
         Happening.DELIVERED: _delivered,  # an older rung's receipt: no need to send on this one
         Happening.UNDELIVERED: _stay,
-        Happening.SILENCE: _stay,
+        Happening.SILENCE: _overdue,
         Happening.CANCEL: _cancelled,
     },
     State.SENDING: {
@@ -230,7 +241,8 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.CANCEL: _cancelled,
     },
     State.SENT: _waiting(_silent) | {Happening.ACCEPTED: _stay, Happening.REFUSED: _stay},
-    State.UNKNOWN: _waiting(_silent),
+    # A worker that was late, not dead, may still say that it handed nothing over
+    State.UNKNOWN: _waiting(_silent) | {Happening.UNREACHED: _again, Happening.POSTPONED: _postponed},
     State.DELIVERED: _final(_delivered_late),
     State.FAILED: _final(_arrived_late),
     State.CANCELLED: _final(),

@@ -1,0 +1,225 @@
+"""The worker among channels that misbehave: it never stops, never sends what it may not, never loses a notice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy.exc
+from sqlalchemy import select
+
+from gateway import channels as rooms
+from gateway import database, example, logs, notices, registrations, tables
+from gateway.rules import hours, settings
+from gateway.worker import Worker
+
+AN, BINH, CHI = "+84905123456", "+84905123457", "+84905123458"
+
+
+class Channel:
+    """A channel whose answers the test gives; it remembers whom it was given."""
+
+    def __init__(self, name, answer=None, concurrency=1):
+        self.name, self.concurrency, self.given = name, concurrency, []
+        self._answer = answer or (lambda message: rooms.Accepted(f"ref-{message.reference}"))
+
+    def send(self, message):
+        self.given.append(message.to)
+        return self._answer(message)
+
+    def pull(self, provider_ref, reference):
+        raise rooms.Unreachable("away", sent=False)
+
+    def callback(self, query):
+        return rooms.Report(None, "x", None, False, "failed", None, False)
+
+    def close(self):
+        return None
+
+
+@pytest.fixture
+def now(eight):
+    return [eight]
+
+
+@pytest.fixture
+def plain():
+    quiet = {"quiet_from": "00:00", "quiet_until": "00:00"}
+    return settings.read(
+        {"timetable": quiet, "notices": {"lease": 5, "unknown_wait": 1, "receipt_wait": 60}}, {}
+    )
+
+
+def worker_of(engine, config, now, *channels):
+    return Worker(
+        engine, config, {one.name: one for one in channels}, lambda _tongue, text: text, lambda: now[0]
+    )
+
+
+def plan(engine, eight, *phones, kind="missed", deadline=9_000):
+    with database.writing(engine) as session:
+        for phone in phones:
+            data = {"number": "042", "place": "An Mỹ", "minutes": "30"}
+            planned = notices.Planned(f"{kind}:{phone}", kind, phone, data, eight, eight + deadline)
+            notices.plan(session, planned, eight)
+
+
+def states(engine):
+    with database.reading(engine) as session:
+        return {
+            row.phone: (row.state, row.rung, row.reason) for row in session.scalars(select(tables.Notice))
+        }
+
+
+def rounds(worker, until):
+    """Let the worker turn until something is so."""
+    for _ in range(4_000):
+        worker.round()
+        if until():
+            return
+        threading.Event().wait(0.002)
+    raise AssertionError("it did not happen")
+
+
+def test_an_answer_that_no_database_can_keep_stops_nobody(engine, plain, now, eight):
+    zalo = Channel("zalo", lambda message: rooms.Accepted("\ud800\0" if message.to == AN else "fine"))
+    worker = worker_of(engine, plain, now, zalo)
+    plan(engine, eight, AN, BINH, CHI)
+    rounds(worker, lambda: {state for state, _, _ in states(engine).values()} == {"sent"})
+    assert sorted(zalo.given) == [AN, BINH, CHI]
+
+
+def test_a_channel_that_breaks_in_the_middle_leaves_an_unknown_outcome_and_the_next_channel_takes_over(
+    engine, plain, now, eight
+):
+    def broken(_message):
+        raise ZeroDivisionError
+
+    zalo, esms = Channel("zalo", broken), Channel("esms")
+    worker = worker_of(engine, plain, now, zalo, esms)
+    plan(engine, eight, AN)
+    rounds(worker, lambda: states(engine)[AN][0] == "unknown")
+    now[0] += 2
+    rounds(worker, lambda: states(engine)[AN][:2] == ("sent", 1))
+    assert (zalo.given, esms.given) == ([AN], [AN])
+
+
+def test_a_clean_stop_puts_back_what_waited_in_its_lane(engine, plain, now, eight):
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_message):
+        begun.set()
+        assert go.wait(20)
+        return rooms.Accepted("ref")
+
+    zalo = Channel("zalo", slow)
+    worker = worker_of(engine, plain, now, zalo)
+    plan(engine, eight, AN, BINH)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    assert begun.wait(20)
+    worker.stop()
+    go.set()
+    thread.join(20)
+    assert len(zalo.given) == 1
+    left = ({AN, BINH} - set(zalo.given)).pop()
+    assert states(engine)[zalo.given[0]][0] == "sent"
+    assert states(engine)[left] == ("created", 0, "stopped")
+    again = worker_of(engine, plain, now, Channel("zalo"))
+    rounds(again, lambda: states(engine)[left][0] == "sent")
+
+
+def test_who_lost_the_lease_sends_nothing_any_more(engine, plain, now, eight):
+    go, first = threading.Event(), threading.Event()
+
+    def slow(_message):
+        first.set()
+        assert go.wait(20)
+        return rooms.Accepted("ref")
+
+    zalo, esms = Channel("zalo", slow), Channel("esms")
+    worker = worker_of(engine, plain, now, zalo, esms)
+    plan(engine, eight, AN, BINH)
+    rounds(worker, first.is_set)
+    now[0] += 6  # the lease of both is over while the first is still being sent
+    rounds(worker, lambda: {state for state, _, _ in states(engine).values()} == {"unknown"})
+    go.set()
+    rounds(worker, lambda: sorted(state for state, _, _ in states(engine).values()) == ["created", "sent"])
+    now[0] += 6  # the pause before the second try
+    rounds(worker, lambda: {state for state, _, _ in states(engine).values()} == {"sent"})
+    for phone in (AN, BINH):
+        assert (zalo.given + esms.given).count(phone) == 1, (zalo.given, esms.given)
+
+
+def test_a_provider_that_wants_a_day_is_not_waited_for(engine, plain, now, eight):
+    def wait(_message):
+        raise rooms.Unreachable("too many", sent=False, code="429", retry_after=86_400)
+
+    esms = Channel("esms")
+    worker = worker_of(engine, plain, now, Channel("zalo", wait), esms)
+    plan(engine, eight, AN)
+    rounds(worker, lambda: states(engine)[AN][:2] == ("sent", 1))
+    assert esms.given == [AN]
+
+
+def test_a_notice_whose_channel_is_gone_from_the_ladder_ends_with_that_reason(engine, plain, now, eight):
+    plan(engine, eight, AN, BINH)
+    with database.writing(engine) as session:
+        session.scalars(select(tables.Notice).filter_by(phone=AN)).one().rung = 7
+    worker = worker_of(engine, plain, now)  # no channel at all: BINH waits until it is too late
+    rounds(worker, lambda: states(engine)[AN] == ("failed", 7, "no_channel"))
+    now[0] += 9_000
+    rounds(worker, lambda: states(engine)[BINH][0] == "expired")
+
+
+def test_a_callback_that_cannot_be_confirmed_is_put_off_and_given_up_in_the_end(engine, plain, now, eight):
+    worker = worker_of(engine, plain, now, Channel("zalo"), Channel("esms"))
+    receipt = {
+        "channel": "esms",
+        "key": "k",
+        "event": "callback",
+        "delivered": None,
+        "body": "{}",
+        "done_at": None,
+    }
+    receipt |= {"reference": None, "provider_ref": "x"}
+    with database.writing(engine) as session:
+        notices.store_receipt(session, receipt, eight)
+
+    def stored():
+        with database.reading(engine) as session:
+            return session.scalars(select(tables.Receipt)).one()
+
+    rounds(worker, lambda: stored().due > eight)
+    due = stored().due
+    assert (due, stored().done_at) == (eight + 5, None)
+    now[0] = eight + notices.RECEIPT_PATIENCE
+    rounds(worker, lambda: stored().outcome == "unread")
+
+
+def test_numbers_missed_while_the_worker_was_off_are_given_when_it_is_back(engine, plain, now, eight):
+    """Off since yesterday noon, back an hour after the shift opened."""
+    with database.writing(engine) as session:
+        example.load(session, plain, eight)
+        day = hours.day_of(eight, plain.station.zone) + timedelta(days=1)
+        person = registrations.Person("Nguyễn An", "new")
+        asked = registrations.Request("Nguyễn An", AN, (person,), "đồng ý", site="TK1", day=day)
+        registrations.register(session, asked, plain, eight)
+        opens = session.scalars(select(tables.Shift.opens_at).filter_by(day=day)).first()
+    now[0] = opens + 3_600
+    zalo = Channel("zalo")
+    rounds(worker_of(engine, plain, now, zalo), lambda: zalo.given == [AN])
+
+
+def test_the_logs_of_a_failed_write_show_neither_name_nor_phone(engine, eight):
+    row = {"id": "x", "key": f"missed:{AN}", "phone": AN, "data": {"name": "Nguyễn Văn Ánh"}}
+    with pytest.raises(sqlalchemy.exc.IntegrityError) as caught, database.writing(engine) as session:
+        session.execute(tables.Notice.__table__.insert().values(**row))
+    fault = (caught.type, caught.value, caught.tb)
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "call 0905123456, 84905123456", None, fault)
+    shown = logs.Masking("%(message)s").format(record)
+    assert shown.startswith("call 090***456, 090***456")
+    assert "905123456" not in shown
+    assert "Ánh" not in shown
