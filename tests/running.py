@@ -97,7 +97,12 @@ class Running:
         self.start("serve", "serve", alive=f"{self.url}/readyz")
 
     def kiosk(self) -> None:
-        self.start("kiosk", "run", program="kiosk", alive=f"{self.kiosk_url}/status")
+        status = f"{self.kiosk_url}/status"
+        self.start("kiosk", "run", program="kiosk", alive=status)
+        until(
+            lambda: requests.get(status, timeout=5).json()["services"],
+            what="the kiosk's first word of the gateway",
+        )
 
     def kill(self, name: str) -> None:
         """kill -9, of the whole session."""

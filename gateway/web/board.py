@@ -34,4 +34,5 @@ def board(site: str) -> str:
     if found is None:
         abort(404)
     seen = api.board_of(here.hub.snapshot(found.id))
-    return render_template("board.html", site=found, seen=seen, now=here.now(), desk=dates.desk)
+    zone = here.config.station.timezone
+    return render_template("board.html", site=found, seen=seen, now=here.now(), zone=zone, desk=dates.desk)

@@ -7,7 +7,6 @@ from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, queue, tables
-from gateway.web import app as web_app
 from gateway.web import serving
 from tests.conftest import free_port
 from tests.gateway import browsing
@@ -17,8 +16,8 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def now():
-    return [web_app.seconds_now()]
+def now(eight):
+    return [eight]
 
 
 @pytest.fixture

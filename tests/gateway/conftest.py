@@ -24,6 +24,7 @@ from gateway.sandbox import arrangement, server
 from gateway.web import app as web_app
 from gateway.web import language, serving
 from gateway.worker import Worker
+from tests import running
 from tests.conftest import free_port
 
 SAMPLE = Path(__file__).parents[2] / "config.toml"
@@ -141,6 +142,7 @@ def make_town(tmp_path: Path) -> Iterator[Callable[..., Town]]:
             "GATEWAY_WEB__BASE_URL": f"http://127.0.0.1:{port}",
             "GATEWAY_WEB__SECRET_KEY_FILE": str(tmp_path / "web_secret_key"),
             "GATEWAY_DATABASE__URL": url or f"sqlite:///{tmp_path / 'gateway.db'}",
+            "GATEWAY_STATION__TIMEZONE": running.morning_zone(),  # or the timetable gives the numbers itself
             "GATEWAY_TIMETABLE__QUIET_FROM": "00:00",
             "GATEWAY_TIMETABLE__QUIET_UNTIL": "00:00",
             "GATEWAY_SANDBOX__FOLDER": str(tmp_path / "sandbox"),

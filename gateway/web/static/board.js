@@ -87,7 +87,7 @@ function link(well) {
 }
 
 const shown = (moment, shape) =>
-  new Intl.DateTimeFormat("vi-VN", { ...shape, hour12: false, timeZone: "Asia/Ho_Chi_Minh" }).format(moment + skew);
+  new Intl.DateTimeFormat("vi-VN", { ...shape, hour12: false, timeZone: document.body.dataset.zone }).format(moment + skew);
 
 function tick() {
   at("clock").textContent = shown(Date.now(), { hour: "2-digit", minute: "2-digit" });
