@@ -35,23 +35,21 @@ def call_next(config: Settings) -> Verb:
 
 def recall(config: Settings) -> Verb:
     """Call once more, on the phone too."""
-
-    def act(session: Session, counter_id: int, day: date, now: int, by: str):
-        outcome = queue.recall(session, counter_id, day, now, by)
-        if isinstance(outcome, tables.Ticket):
-            _tell(session, outcome, "called", config, now, counter_id)
-        return outcome
-
-    return act
+    return _telling(queue.recall, "called", config)
 
 
 def no_show(config: Settings) -> Verb:
     """Give up waiting, and say how to come back."""
+    return _telling(queue.no_show, "missed", config)
+
+
+def _telling(verb: Verb, kind: str, config: Settings) -> Verb:
+    """A verb of the queue, and a notice of this kind to the person it was about."""
 
     def act(session: Session, counter_id: int, day: date, now: int, by: str):
-        outcome = queue.no_show(session, counter_id, day, now, by)
+        outcome = verb(session, counter_id, day, now, by)
         if isinstance(outcome, tables.Ticket):
-            _tell(session, outcome, "missed", config, now, counter_id)
+            _tell(session, outcome, kind, config, now, counter_id)
         return outcome
 
     return act

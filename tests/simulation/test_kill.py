@@ -17,10 +17,11 @@ pytestmark = pytest.mark.processes
 PEOPLE = 200
 
 
-@pytest.fixture
-def station(tmp_path):
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def station(request, tmp_path):
     made = running.environment(
         tmp_path,
+        request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None,
         GATEWAY_ZALO__CONCURRENCY="4",
         GATEWAY_NOTICES__LEASE="5",
         GATEWAY_NOTICES__UNKNOWN_WAIT="3",
