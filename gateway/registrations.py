@@ -60,6 +60,13 @@ class Fault:
     en: str
 
 
+NO_LANDLINE = Fault(
+    "/contact/phone",
+    "Số cố định không nhận được tin Zalo và SMS. Vui lòng nhập số di động.",
+    "A landline gets no Zalo message and no SMS. Please give a mobile number.",
+)
+
+
 @dataclass(frozen=True)
 class Given:
     """What one run of `give_numbers` did."""
@@ -80,13 +87,7 @@ def register(
         if person.service not in services
     ]
     if asked.phone.startswith(LANDLINE):
-        faults.append(
-            Fault(
-                "/contact/phone",
-                "Số cố định không nhận được tin Zalo và SMS. Vui lòng nhập số di động.",
-                "A landline gets no Zalo message and no SMS. Please give a mobile number.",
-            )
-        )
+        faults.append(NO_LANDLINE)
     shifts = _shifts(session, asked, now)
     if isinstance(shifts, Fault):
         return (*faults, shifts)
@@ -177,13 +178,13 @@ def _limits(
 
 
 def slot_for(session: Session, shift: tables.Shift, people: int, config: Settings, now: int) -> int | None:
-    """The start of the first slot, not over yet, with room for so many together; None if there is none."""
+    """The start of the first slot still to come with room for so many together; None if there is none."""
     left = seats_left(session, shift, config, now)
     return next((slot for slot, seats in left.items() if seats >= people), None)
 
 
 def seats_left(session: Session, shift: tables.Shift, config: Settings, now: int) -> dict[int, int]:
-    """Places left to book in each slot of a shift that is not over yet."""
+    """Places left to book in each slot of a shift that is still to come."""
     counted = select(tables.Applicant.slot_at, func.count()).where(
         tables.Applicant.shift_id == shift.id, tables.Applicant.state != "cancelled"
     )
@@ -195,7 +196,7 @@ def seats_left(session: Session, shift: tables.Shift, config: Settings, now: int
     return {
         slot: max(0, room - taken.get(slot, 0))
         for slot in numbers.slots(shift.opens_at, shift.closes_at, shift.slot_seconds)
-        if slot + shift.slot_seconds > now
+        if slot >= now  # an hour that has begun would make the person late before they set out
     }
 
 

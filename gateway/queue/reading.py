@@ -15,6 +15,7 @@ from gateway.rules import forecast, order
 from gateway.rules.lifecycle.ticket import State
 
 CALLED_SHOWN = 12
+STILL_CALLED = (*AT_COUNTER, State.DONE)
 # Columns, not objects: a hall of 400 is read at every call, and plain rows cost a fifth
 SEEN = tuple(
     getattr(tables.Ticket, name)
@@ -28,6 +29,7 @@ SEEN = tuple(
         "base",
         "returned",
         "counter_id",
+        "only_counter_id",
         "called_at",
         "started_at",
     )
@@ -48,6 +50,7 @@ class Standing:
     ahead: int
     eta: tuple[int, int] | None
     why: order.Why
+    only_counter_id: int | None = None  # sent on to this counter
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ def _standings(present, begun: list[int]) -> tuple[Standing, ...]:
             if begun
             else None,
             why(ticket),
+            ticket.only_counter_id,
         )
         for ahead, ticket in enumerate(present)
     )
@@ -184,7 +188,8 @@ def _called(session: Session, site_id: int, day: date, counters) -> tuple[Called
                 ticket.state if here else State.WAITING,
             ),
         )
-    return tuple(newest.values())[:CALLED_SHOWN]
+    # Who was sent on or did not come is not called any more: nobody must follow that number
+    return tuple(one for one in newest.values() if one.state in STILL_CALLED)[:CALLED_SHOWN]
 
 
 def _desk(counter: tables.Counter, busy) -> Desk:

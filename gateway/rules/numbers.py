@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,12 @@ class Capacity:
 def label(series: str, n: int) -> str:
     """What is printed and called: 042, B017. People read 100 as "99 are ahead of me", so it starts at 001."""
     return f"{series}{n:03d}"
+
+
+def spelled(text: str) -> str:
+    """A number as somebody types it, as it is printed: "2" → "002", "b17" → "B017"."""
+    found = re.fullmatch(r"([A-Z]?)([0-9]{1,5})", text.upper())
+    return label(found[1], int(found[2])) if found else text.upper()
 
 
 def slots(opens_at: int, closes_at: int, seconds: int) -> range:

@@ -47,7 +47,11 @@ def counter(counter_id: int) -> Response:
         serves = set(
             session.scalars(select(tables.CounterService.service_id).filter_by(counter_id=counter_id))
         )
-        mine = [one for one in seen.waiting if one.service_id in serves]
+        mine = [
+            one
+            for one in seen.waiting
+            if one.service_id in serves and one.only_counter_id in (None, counter_id)
+        ]
         return jsonify(
             {
                 "version": seen.version,

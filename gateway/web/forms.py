@@ -94,6 +94,8 @@ def read(form: RegistrationForm, services: Sequence[tuple[str, str]]) -> Filled 
     number = phone.parse(form.phone.data or "")
     if isinstance(number, phone.PhoneFault):
         mistakes["phone"] = number.english if dates.tongue() == "en" else number.vietnamese
+    elif number.kind is phone.Kind.LANDLINE:
+        mistakes["phone"] = said(registrations.NO_LANDLINE)
     rows = [place for place, row in enumerate(form.people) if place == 0 or _used(row)]
     people = [_person(form.people[place], contact, services, mistakes) for place in rows]
     chosen = _when(form.when.data or "")

@@ -418,3 +418,30 @@ def test_one_entry_with_letters_no_database_keeps_does_not_hold_up_the_others(ki
     assert (answer["acked"], [one["seq"] for one in answer["refused"]]) == (2, [1])
     with database.reading(engine) as session:
         assert session.scalars(select(tables.Ticket.number)).all() == ["B002"]
+
+
+def test_who_registers_during_the_day_gets_an_hour_that_is_still_to_come(staff, now, engine):
+    now[0] += 25 * 60  # 8:25, in the slot that began at eight
+    staff.post("/api/v1/registrations", json=asked(now, days=0))
+    with database.reading(engine) as session:
+        assert set(session.scalars(select(tables.Applicant.slot_at))) == {now[0] + 5 * 60}
+
+
+def test_the_board_calls_nobody_who_was_sent_on_or_did_not_come(staff, now):
+    for _ in range(3):
+        staff.post("/api/v1/sites/TK1/tickets", json={"service": "new"})
+    staff.post("/api/v1/counters/1/next")
+    staff.post("/api/v1/counters/2/next")
+    staff.post("/api/v1/counters/3/next")
+    staff.post("/api/v1/counters/1/transfer", json={"counter": 2})
+    staff.post("/api/v1/counters/2/no-show")
+    assert [one["number"] for one in staff.get("/api/v1/sites/TK1/queue").json["called"]] == ["A003"]
+    # and who was sent to counter 2 stands in that counter's list only
+    shown = {n: [one["number"] for one in staff.get(f"/api/v1/counters/{n}").json["queue"]] for n in (1, 2)}
+    assert shown == {1: [], 2: ["A001"]}
+
+
+def test_a_number_is_found_as_people_type_it(staff, now):
+    made = staff.post("/api/v1/registrations", json=asked(now, days=0)).json
+    assert made["applicants"][1]["number"] == "002"
+    assert staff.post("/api/v1/check-in", json={"code": " 2 ", "site": "TK1"}).json["number"] == "002"

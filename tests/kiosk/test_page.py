@@ -60,6 +60,19 @@ def fits(page):
     }""")
 
 
+def test_nothing_covers_anything_on_a_seven_inch_screen(page_of):
+    page = page_of({"width": 800, "height": 480})
+    picture(page, "small-start")
+    boxes = [one.bounding_box() for one in page.locator("#start button").all()]
+    assert len(boxes) >= 3
+    for place, one in enumerate(boxes):
+        assert one["height"] >= 64
+        assert one["y"] + one["height"] <= 480
+        for other in boxes[:place]:
+            apart = one["y"] >= other["y"] + other["height"] or one["x"] >= other["x"] + other["width"]
+            assert apart or other["x"] >= one["x"] + one["width"] or other["y"] >= one["y"] + one["height"]
+
+
 @pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
 def test_a_person_presses_a_button_and_sees_the_number(page_of, station, size, name):
     page = page_of(size)

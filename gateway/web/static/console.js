@@ -1,14 +1,14 @@
 // The counter's console. One press has one key: however often it is sent, it is done once.
 import { fill, hour, make, setting, watch } from "./live.js";
 
-const TRIES = 5, PATIENCE = 8000, FIRST_PAUSE = 500;
+const TRIES = 5, PATIENCE = 8000, FIRST_PAUSE = 500, BETWEEN_CALLS = 1500;
 const KEYS = { n: "next", " ": "next", r: "recall", s: "start", f: "finish", v: "no-show", p: "pause" };
 const { counter, site, language, words } = setting();
 const csrf = document.querySelector("meta[name=csrf-token]").content;
 const at = (id) => document.getElementById(id);
 const buttons = [...document.querySelectorAll("[data-verb], [data-open]")];
 const pending = new Map(); // presses whose answer never came, by what was asked
-let state = null, busy = false, reading = false, readAgain = false;
+let state = null, busy = false, rested = 0, reading = false, readAgain = false;
 
 function key() {
   // crypto.randomUUID is missing on plain http in a station's own network.
@@ -63,6 +63,9 @@ async function press(verb, body) {
   if (answer.status === 204) say(at("answer"), words.empty);
   else if (answer.status === 200) say(at("answer"), fill(words.done[verb], { number: answer.body.number ?? number }), "go");
   else say(at("answer"), why(answer), "warn");
+  // Two presses in a row would send away whoever was called just now.
+  rested = verb === "next" && answer.status === 200 ? Date.now() + BETWEEN_CALLS : 0;
+  if (rested) setTimeout(lock, BETWEEN_CALLS + 20);
   busy = false;
   await read();
   lock();
@@ -73,7 +76,7 @@ function lock() {
   const open = state?.counter.state === "open";
   for (const button of buttons) {
     const fits = !button.dataset.needs || button.dataset.needs.split(" ").includes(now);
-    button.disabled = busy || !state || !fits || (button.dataset.verb === "next" && !open);
+    button.disabled = busy || !state || !fits || (button.dataset.verb === "next" && (!open || Date.now() < rested));
   }
   document.body.classList.toggle("busy", busy);
 }
