@@ -6,10 +6,12 @@ other instead of failing half-way); `reading` is a snapshot that changes nothing
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import alembic.command
 import alembic.config
@@ -21,6 +23,7 @@ from sqlalchemy.orm import Session
 
 LOCK_WAIT_SECONDS = 30
 CHANNEL = "gateway"
+_writers: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
 def connect(url: str, pool_size: int = 20) -> Engine:
@@ -57,10 +60,19 @@ def _on_sqlite_begin(connection: sqlalchemy.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
+def _turn(engine: Engine) -> AbstractContextManager[Any]:
+    """SQLite has one writer at a time: this process's threads take turns here, woken as soon as it is theirs.
+
+    SQLite's own waiting sleeps up to 100 ms between looks (sqlite3_busy_timeout); it is left to other processes.
+    """
+    return _writers.setdefault(engine, threading.Lock()) if engine.dialect.name == "sqlite" else nullcontext()
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """A transaction that commits at the end of the block, or changes nothing if the block raises."""
     with (
+        _turn(engine),
         engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection,
         connection.begin(),
         Session(connection, expire_on_commit=False, join_transaction_mode="rollback_only") as session,
