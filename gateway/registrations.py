@@ -18,10 +18,11 @@ from gateway import database, notices, queue, tables
 from gateway.queue import day as days
 from gateway.rules import hours, names, numbers
 from gateway.rules.lifecycle import notice as notice_lifecycle
+from gateway.rules.lifecycle.ticket import State
 from gateway.rules.settings import Settings
 
 LANDLINE = "+842"
-GIVES_UP = ("booked", "waiting")  # a person may cancel until they are called
+GIVES_UP = (State.BOOKED, State.WAITING)  # who is called already tells the counter
 
 
 @dataclass(frozen=True)

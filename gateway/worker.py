@@ -162,9 +162,8 @@ class Worker:
 
     def _sent(self, task: notices.Task) -> notices.Result:
         """Send one task and say how it ended; what it raises came before the channel had it."""
-        if self._now() >= min(
-            task.deadline, task.lease_until
-        ):  # whoever lost the lease may not send any more
+        # Whoever lost the lease may not send any more: another channel may have taken over
+        if self._now() >= min(task.deadline, task.lease_until):
             return notices.Result(task, Event(Happening.UNREACHED, "too_late"))
         if task.channel == "modem" and self._sim_is_spent():
             return notices.Result(task, Event(Happening.REFUSED, "the SIM's day is used up"), "per_day")

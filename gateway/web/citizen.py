@@ -225,7 +225,7 @@ def _member(session: Session, person: tables.Applicant) -> Member:
         ticket.number if ticket else None,
         ticket.token if ticket else None,
         state,
-        state == "registered" or state in place.GIVES_UP,
+        state == "registered" or state in registrations.GIVES_UP,
     )
 
 
@@ -303,7 +303,7 @@ def cancel_ticket(token: str) -> Response | tuple[str, int]:
         ticket = place.found(session, token)
         if ticket is None:
             return render_template("unknown.html", ticket=True), 404
-        gone = _cancel(session, ticket) if ticket.state in place.GIVES_UP else 0
+        gone = _cancel(session, ticket) if ticket.state in registrations.GIVES_UP else 0
     flash(*_cancelled(gone))
     return redirect(url_for("citizen.person", token=token), 303)
 

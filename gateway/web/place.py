@@ -9,12 +9,10 @@ from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import tables
+from gateway import registrations, tables
 from gateway.rules import hours, names, wording
 from gateway.rules.lifecycle.ticket import State
 from gateway.web import api, dates
-
-GIVES_UP = (State.BOOKED, State.WAITING)  # who is called already tells the counter
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def read(session: Session, ticket: tables.Ticket) -> Place:
         people=_people(standing.ahead) if standing else "",
         eta="–".join(dates.clock(at) for at in standing.eta) if standing and standing.eta else "",
         why=_(wording.WHY[standing.why]) if standing else "",
-        may_cancel=ticket.state in GIVES_UP,
+        may_cancel=ticket.state in registrations.GIVES_UP,
     )
 
 

@@ -445,3 +445,16 @@ def test_a_number_is_found_as_people_type_it(staff, now):
     made = staff.post("/api/v1/registrations", json=asked(now, days=0)).json
     assert made["applicants"][1]["number"] == "002"
     assert staff.post("/api/v1/check-in", json={"code": " 2 ", "site": "TK1"}).json["number"] == "002"
+
+
+@pytest.mark.parametrize(("tongue", "word"), [("vi", "Không tìm thấy"), ("en", "Not found")])
+def test_people_get_a_page_and_programs_a_document_when_something_is_wrong(app, tongue, word):
+    client = app.test_client()
+    page = client.get(f"/nowhere?lang={tongue}", headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert word in page.text
+    told = client.get("/api/v1/nowhere")
+    assert (told.status_code, told.mimetype, told.json["status"]) == (404, "application/problem+json", 404)
+    unsigned = client.post("/dang-ky", data={"contact_name": "An"}, headers={"Accept": "text/html"})
+    assert (unsigned.status_code, unsigned.mimetype) == (400, "text/html")
+    assert client.delete("/api/v1/sites").headers["Allow"]
