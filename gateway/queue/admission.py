@@ -157,4 +157,6 @@ def ticket_for(session: Session, site_id: int, day: date, code: str) -> tables.T
     """The ticket that a code names: its number on that site-day, or the token of its page."""
     code = code.strip().rsplit("/", 1)[-1]
     here = select(tables.Ticket).filter_by(site_id=site_id, day=day)
-    return session.scalar(here.filter_by(number=numbers.spelled(code))) or session.scalar(here.filter_by(token=code))
+    return session.scalar(here.filter_by(number=numbers.spelled(code))) or session.scalar(
+        here.filter_by(token=code)
+    )

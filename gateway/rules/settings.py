@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from gateway.rules import phone
+
 PREFIX = "GATEWAY_"
 Seconds = Annotated[int, Field(ge=0, le=86_400 * 366)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -32,6 +34,13 @@ def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name!r} is no time zone of the tz database")
     return name
+
+
+def _mobile(text: str) -> str:
+    number = phone.parse(text)
+    if isinstance(number, phone.PhoneFault) or number.kind is not phone.Kind.MOBILE:
+        raise ValueError(f"{text!r} is no Vietnamese mobile number")
+    return number.e164
 
 
 def _without_slash(url: str) -> str:
@@ -116,7 +125,26 @@ class Notices(Section):
     retries: tuple[Seconds, ...] = (5, 30, 120, 600)
     lease: int = Field(60, ge=5, le=3_600)
     batch: int = Field(200, ge=1, le=5_000)
+    lanes: tuple[Literal["zalo", "esms", "modem"], ...] = ()
+    outage_failures: int = Field(5, ge=1, le=1_000)
+    outage_probe: Seconds = 30
+    refusal_probe: Seconds = 900
+    metrics_port: int = Field(0, ge=0, le=65_535)
     deadlines: Deadlines = Deadlines()
+
+
+class Alerts(Section):
+    """Who is told by phone when the officer must know something; the page shows it in any case."""
+
+    phones: tuple[Annotated[str, AfterValidator(_mobile)], ...] = Field((), max_length=10)
+
+
+class Hooks(Section):
+    """Telling other programs. `allow`: hosts that may be told although their address is not public."""
+
+    allow: tuple[Annotated[str, Field(max_length=253)], ...] = ()
+    timeout: float = Field(10.0, gt=0, le=60)
+    retries: tuple[Seconds, ...] = (5, 60, 300, 1_800, 7_200, 21_600, 43_200)
 
 
 class Template(Section):
@@ -138,6 +166,8 @@ class Zalo(Section):
     appsecret_proof: bool = False
     reply_200_on_bad_signature: bool = True
     concurrency: int = Field(16, ge=1, le=256)
+    per_minute: int = Field(0, ge=0, le=100_000)
+    price: int = Field(0, ge=0, le=100_000)
     timeout: float = Field(10.0, gt=0, le=60)
     templates: Mapping[str, Template] = Field(default_factory=dict)
 
@@ -149,6 +179,8 @@ class Esms(Section):
     brandname: str = Field("CAPHUONG", max_length=11, pattern=r"^[A-Za-z0-9]+$")
     callback_secret_file: str = "data/secrets/esms_callback_secret"
     concurrency: int = Field(8, ge=1, le=64)
+    per_minute: int = Field(0, ge=0, le=100_000)
+    price: int = Field(0, ge=0, le=100_000)
     timeout: float = Field(10.0, gt=0, le=60)
 
 
@@ -162,6 +194,7 @@ class Modem(Section):
     url: str = Field("serial:///dev/ttyUSB0?baud=115200", pattern=r"^serial://")
     per_minute: int = Field(6, ge=1, le=100_000)
     per_day: int = Field(150, ge=1, le=1_000_000)
+    price: int = Field(0, ge=0, le=100_000)
 
 
 class Smpp(Section):
@@ -228,6 +261,8 @@ class Settings(Section):
     timetable: Timetable = Timetable()
     policy: Policy = Policy()
     notices: Notices = Notices()
+    alerts: Alerts = Alerts()
+    hooks: Hooks = Hooks()
     zalo: Zalo = Zalo()
     sms: Sms = Sms()
     kiosk: Kiosk = Kiosk()

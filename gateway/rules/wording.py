@@ -28,7 +28,9 @@ TEXT: Mapping[str, str] = {
     "reminder": N_("{station}: Nhắc hẹn {name}, số {number}, {time} ngày {date} tại {place}. {url}"),
     "near": N_("{station}: Sắp đến lượt số {number}. Mời đến khu vực chờ tại {place}."),
     "called": N_("{station}: Mời số {number} đến {counter}, {place}."),
-    "missed": N_("{station}: Số {number} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong {minutes} phút."),
+    "missed": N_(
+        "{station}: Số {number} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong {minutes} phút."
+    ),
     "ready": N_("{station}: Giấy tờ của {name} đã có. Mời đến nhận tại {place}."),
     "round": N_("{station}: Đội lưu động làm thủ tục tại {place} ngày {date}. {url}"),
 }

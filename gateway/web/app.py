@@ -112,7 +112,9 @@ def _blueprints(app: Flask, extra: tuple[Blueprint, ...]) -> None:
 
 def _guard_forms() -> None:
     """Forms and cookie-carried calls need the token; programs with a key and providers carry their own proof."""
-    if request.routing_exception is not None:  # no such address or method: say that, not that a token is missing
+    if (
+        request.routing_exception is not None
+    ):  # no such address or method: say that, not that a token is missing
         return
     if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith("/webhooks/") or bearer():
         return

@@ -47,7 +47,9 @@ class Problem(Exception):
 def response(status: int, detail: str, errors: Iterable[Mapping[str, str]] = ()) -> Response:
     """A problem document for a program, a page in the reader's language for a person."""
     if not wants_json():
-        page = render_template("error.html", title=TITLES.get(status, TITLES[500]), detail=detail, status=status)
+        page = render_template(
+            "error.html", title=TITLES.get(status, TITLES[500]), detail=detail, status=status
+        )
         return Response(page, status=status)
     return document(status, detail, errors)
 

@@ -422,7 +422,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempts_provider_ref"), ["provider_ref"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_provider_ref"))

@@ -3,5 +3,6 @@
 printer = PrinterStandIn("data/sandbox/tickets", port=9100)
 printer.start(); printer.fault("paper_out", True); printer.stop()
 """
+
 from gateway.sandbox.printer.server import FAULTS as FAULTS
 from gateway.sandbox.printer.server import PrinterStandIn as PrinterStandIn

@@ -2,6 +2,7 @@
 
 Written from the printer's side, on its own: it shares no table with the encoder it is used to judge.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,9 +19,24 @@ ESC, FS, GS, DLE, LF = 0x1B, 0x1C, 0x1D, 0x10, 0x0A
 PLAIN_LINE = 30  # dots between lines, ESC 2
 # Commands and how many parameter bytes follow; those of changing length are in VARIABLE below.
 FIXED = {
-    b"\x1b@": 0, b"\x1b2": 0, b"\x1c.": 0,
-    b"\x1ba": 1, b"\x1bE": 1, b"\x1b!": 1, b"\x1bM": 1, b"\x1bt": 1, b"\x1bd": 1, b"\x1bJ": 1, b"\x1b3": 1,
-    b"\x1d!": 1, b"\x1dB": 1, b"\x1db": 1, b"\x1dr": 1, b"\x1da": 1, b"\x1dI": 1, b"\x1dP": 2,
+    b"\x1b@": 0,
+    b"\x1b2": 0,
+    b"\x1c.": 0,
+    b"\x1ba": 1,
+    b"\x1bE": 1,
+    b"\x1b!": 1,
+    b"\x1bM": 1,
+    b"\x1bt": 1,
+    b"\x1bd": 1,
+    b"\x1bJ": 1,
+    b"\x1b3": 1,
+    b"\x1d!": 1,
+    b"\x1dB": 1,
+    b"\x1db": 1,
+    b"\x1dr": 1,
+    b"\x1da": 1,
+    b"\x1dI": 1,
+    b"\x1dP": 2,
 }
 ERROR_LEVELS = {48: "l", 49: "m", 50: "q", 51: "h"}
 RASTER_MODES = (0, 1, 2, 3, 48, 49, 50, 51)
@@ -31,6 +47,7 @@ LONGEST_DC4 = 10
 @dataclass(frozen=True)
 class Slip:
     """A piece of paper that was cut off, and what was read while it was printed."""
+
     picture: Image.Image
     bytes: int
     texts: tuple[str, ...]
@@ -40,6 +57,7 @@ class Slip:
 @dataclass
 class Settings:
     """What ESC @ resets."""
+
     style: lettering.Style = lettering.Style()
     align: int = 0
     page: int = 0
@@ -302,20 +320,36 @@ def _dc4_length(buffer: bytearray) -> int:
 
 
 VARIABLE = {
-    b"\x1dv": _raster_length, b"\x1d(": _block_length, b"\x1dV": _cut_length,
-    b"\x10\x04": lambda _: 3, b"\x10\x05": lambda _: 3, b"\x10\x14": _dc4_length,
+    b"\x1dv": _raster_length,
+    b"\x1d(": _block_length,
+    b"\x1dV": _cut_length,
+    b"\x10\x04": lambda _: 3,
+    b"\x10\x05": lambda _: 3,
+    b"\x10\x14": _dc4_length,
 }
 ACTIONS = {
-    b"\x1b@": Decoder._reset, b"\x1b2": lambda decoder, _: setattr(decoder._settings, "line", PLAIN_LINE),
-    b"\x1c.": Decoder._nothing, b"\x1ba": Decoder._set_align,
+    b"\x1b@": Decoder._reset,
+    b"\x1b2": lambda decoder, _: setattr(decoder._settings, "line", PLAIN_LINE),
+    b"\x1c.": Decoder._nothing,
+    b"\x1ba": Decoder._set_align,
     b"\x1bE": lambda decoder, data: decoder._style(bold=bool(data[0] & 1)),
-    b"\x1b!": Decoder._mode, b"\x1bM": Decoder._set_font, b"\x1bt": Decoder._set_page,
-    b"\x1bd": Decoder._feed_lines, b"\x1bJ": Decoder._feed, b"\x1b3": Decoder._set_line,
+    b"\x1b!": Decoder._mode,
+    b"\x1bM": Decoder._set_font,
+    b"\x1bt": Decoder._set_page,
+    b"\x1bd": Decoder._feed_lines,
+    b"\x1bJ": Decoder._feed,
+    b"\x1b3": Decoder._set_line,
     b"\x1d!": Decoder._size,
     b"\x1dB": lambda decoder, data: decoder._style(inverted=bool(data[0] & 1)),
     b"\x1db": lambda decoder, data: decoder._style(smooth=bool(data[0] & 1)),
-    b"\x1dr": Decoder._sensor, b"\x1da": Decoder._reported, b"\x1dI": Decoder._identify,
-    b"\x1dP": Decoder._set_units, b"\x1dv": Decoder._raster, b"\x1d(": Decoder._symbol,
+    b"\x1dr": Decoder._sensor,
+    b"\x1da": Decoder._reported,
+    b"\x1dI": Decoder._identify,
+    b"\x1dP": Decoder._set_units,
+    b"\x1dv": Decoder._raster,
+    b"\x1d(": Decoder._symbol,
     b"\x1dV": Decoder._cut,
-    b"\x10\x04": Decoder._nothing, b"\x10\x05": Decoder._nothing, b"\x10\x14": Decoder._nothing,
+    b"\x10\x04": Decoder._nothing,
+    b"\x10\x05": Decoder._nothing,
+    b"\x10\x14": Decoder._nothing,
 }

@@ -1,4 +1,5 @@
 """The stand-in's built-in letters: a cell of 12 × 24 dots (font A) or 9 × 17 (font B), bigger by GS !."""
+
 from __future__ import annotations
 
 import functools
@@ -15,8 +16,13 @@ ASCENT = 0.8  # of the cell's height, where the baseline is
 _SMALL_1 = {0xA8: "ă", 0xA9: "â", 0xAA: "ê", 0xAB: "ô", 0xAC: "ơ", 0xAD: "ư", 0xAE: "đ"}
 _CAPITAL_1 = {0xA1: "Ă", 0xA2: "Â", 0xA7: "Đ", 0xAA: "Ê", 0xAB: "Ô", 0xAC: "Ơ", 0xAD: "Ư"}
 _RUNS = {
-    0xB5: "àảãáạ", 0xBB: "ằẳẵắ", 0xC6: "ặầẩẫấậè", 0xCE: "ẻẽéẹềểễếệìỉ", 0xDC: "ĩíịò",
-    0xE1: "ỏõóọồổỗốộờởỡớợù", 0xF1: "ủũúụừửữứựỳỷỹýỵ",
+    0xB5: "àảãáạ",
+    0xBB: "ằẳẵắ",
+    0xC6: "ặầẩẫấậè",
+    0xCE: "ẻẽéẹềểễếệìỉ",
+    0xDC: "ĩíịò",
+    0xE1: "ỏõóọồổỗốộờởỡớợù",
+    0xF1: "ủũúụừửữứựỳỷỹýỵ",
 }
 _SMALL_2 = {start + step: letter for start, run in _RUNS.items() for step, letter in enumerate(run)}
 PAGES = {
@@ -28,6 +34,7 @@ PAGES = {
 @dataclass(frozen=True)
 class Style:
     """How the next letters look: font A or B, times wide and high, bold, white on black, smooth edges."""
+
     font: int = 0
     wide: int = 1
     high: int = 1

@@ -1,4 +1,5 @@
 """The paper: ink placed from top to bottom, and the picture of it once it is cut off."""
+
 from __future__ import annotations
 
 from PIL import Image

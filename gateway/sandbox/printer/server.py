@@ -1,4 +1,5 @@
 """The stand-in as a server: connections, faults, answers, and one PNG and JSON a ticket."""
+
 from __future__ import annotations
 
 import datetime
@@ -25,6 +26,7 @@ REAL_TIME = re.compile(rb"\x10\x04[\x01-\x04]|\x10\x05\x02")
 @dataclass(eq=False)
 class Caller:
     """One connection: what it sent and is not carried out yet, and whether it wants reports (GS a)."""
+
     link: socket.socket
     pending: bytearray = field(default_factory=bytearray)
     tail: bytes = b""
@@ -38,9 +40,16 @@ class PrinterStandIn:
     `width` and `dpi` are the paper's; `on_ticket` is called with the number of each ticket that is cut.
     """
 
-    def __init__(self, folder: str | pathlib.Path, host: str = "127.0.0.1", port: int = 9100,
-                 width: int = 576, dpi: int = 203, on_ticket: Callable[[int], None] | None = None,
-                 clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        folder: str | pathlib.Path,
+        host: str = "127.0.0.1",
+        port: int = 9100,
+        width: int = 576,
+        dpi: int = 203,
+        on_ticket: Callable[[int], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._address = (host, port)
@@ -221,8 +230,13 @@ class PrinterStandIn:
         number = self._cuts + 1
         name = f"{number:06d}"
         at = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC).isoformat(timespec="seconds")
-        facts = {"at": at, "bytes": slip.bytes, "texts": list(slip.texts), "cut": number,
-                 "unknown": list(slip.unknown)}
+        facts = {
+            "at": at,
+            "bytes": slip.bytes,
+            "texts": list(slip.texts),
+            "cut": number,
+            "unknown": list(slip.unknown),
+        }
         picture = self.folder / f".{name}.png.part"
         slip.picture.save(picture, "PNG")
         picture.rename(self.folder / f"{name}.png")
