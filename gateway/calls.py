@@ -85,7 +85,7 @@ def _tell(
         deadline=now + lasting.get(kind, config.policy.missed_within),
         ticket_id=ticket.id,
     )
-    notices.plan(session, planned, now)
+    notices.plan(session, planned, notices.ladder(config), now)
 
 
 def _tell_near(session: Session, called: tables.Ticket, config: Settings, now: int) -> None:

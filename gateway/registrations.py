@@ -309,7 +309,7 @@ def plan_appointment(
         deadline=deadline,
         ticket_id=ticket.id,
     )
-    return notices.plan(session, planned, now)
+    return notices.plan(session, planned, notices.ladder(config), now)
 
 
 def facts(ticket: tables.Ticket, site: tables.Site, config: Settings) -> dict[str, str]:

@@ -358,7 +358,7 @@ class Alert(Table):
 class Lane(Table):
     """luồng gửi: how a channel is used from now on; empty means as config.toml says.
 
-    `tokens` (thousandths of a message) and `filled_at` (milliseconds) are the rate's bucket, for all workers.
+    `tokens` (thousandths of a message) and `filled_at` are the rate's bucket, for all workers.
     """
 
     __tablename__ = "lanes"

@@ -189,9 +189,10 @@ def verdict(table: str, code: str) -> Verdict:
 
 
 def complaint(table: str, code: str, detail: str = "") -> Refused | Unreachable:
-    """The exception for an error code. `detail` is what the provider itself said."""
+    """The exception for an error code, with a sentence in both languages; `detail` is what the provider said."""
     row = verdict(table, code)
-    reason = f"{row.english} ({detail[:200]})" if detail else row.english
+    reason = f"{row.vietnamese} / {row.english}"
+    reason += f" ({detail[:200]})" if detail else ""
     shown = code if table in ("zalo", "esms") else f"{table.upper()} {code}"
     if row.fault is None:
         return Unreachable(reason, sent=False, code=shown)

@@ -1,10 +1,19 @@
 """tin báo: the outbox. Planning a notice, claiming what is due, writing down what became of it.
 
 Functions run inside a `database.writing` transaction. What happens next is decided by
-`rules.lifecycle.notice.step` alone; here its answers are carried out on rows.
+`rules.lifecycle.notice.step` alone; here its answers are carried out on rows, in batches.
 """
 
-from gateway.notices.planning import Planned, cancel, cancel_for_ticket, plan
+from gateway.notices.planning import (
+    HANDLED,
+    Planned,
+    cancel,
+    cancel_for_ticket,
+    handle,
+    plan,
+    plan_all,
+    repeat,
+)
 from gateway.notices.receipts import (
     RECEIPT_PATIENCE,
     put_off_receipt,
@@ -13,27 +22,51 @@ from gateway.notices.receipts import (
     store_receipt,
     unread_receipts,
 )
-from gateway.notices.sending import Result, Task, claim_due, fall_silent, parts_since, record
+from gateway.notices.sending import (
+    Result,
+    Room,
+    Task,
+    Terms,
+    claim_due,
+    parts_since,
+    record,
+    urgent_is_due,
+)
 from gateway.notices.steps import ladder, new_id, policy
+from gateway.notices.suppressing import lift, suppress
+from gateway.notices.sweeping import Answer, Question, adopt, answered, sweep
 
 __all__ = [
+    "Answer",
+    "HANDLED",
     "Planned",
+    "Question",
     "RECEIPT_PATIENCE",
     "Result",
+    "Room",
     "Task",
+    "Terms",
+    "adopt",
+    "answered",
     "cancel",
     "cancel_for_ticket",
     "claim_due",
-    "fall_silent",
+    "handle",
     "ladder",
+    "lift",
     "new_id",
     "parts_since",
     "plan",
+    "plan_all",
     "policy",
     "put_off_receipt",
     "read_receipt",
     "record",
+    "repeat",
     "settle_receipts",
     "store_receipt",
+    "suppress",
+    "sweep",
     "unread_receipts",
+    "urgent_is_due",
 ]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from gateway import database, tables
 from gateway.notices import steps
-from gateway.queue.day import insert_new
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
+from gateway.rules.settings import Settings
 
-URGENT = frozenset({"called", "near"})
+URGENT = frozenset({"called", "near", "alert"})
+ROWS_A_STATEMENT = 500
+HANDLED = frozenset({"called", "printed", "dropped"})
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What to tell whom. `key` makes the second planning of the same thing harmless; times are seconds."""
+    """What to tell whom. `key` makes the second planning of the same thing harmless; times are seconds.
+
+    `urgent` None: as the kind is.
+    """
 
     key: str
     kind: str
@@ -31,46 +37,72 @@ class Planned:
     zalo_user_id: str | None = None
     ticket_id: int | None = None
     api_key_id: int | None = None
+    urgent: bool | None = None
 
 
-def plan(session: Session, planned: Planned, now: int) -> str | None:
+def plan(session: Session, planned: Planned, ladder: Sequence[str], now: int) -> str | None:
     """Write a notice down; its id, or None if one with this key exists already."""
-    notice_id = steps.new_id("n")
-    fresh = insert_new(
-        session,
-        tables.Notice,
-        id=notice_id,
-        key=planned.key,
-        kind=planned.kind,
-        phone=planned.phone,
-        zalo_user_id=planned.zalo_user_id,
-        language=planned.language,
-        data=dict(planned.data),
-        ticket_id=planned.ticket_id,
-        api_key_id=planned.api_key_id,
-        urgent=planned.kind in URGENT,
-        state=State.CREATED,
-        rung=0,
-        tries=0,
-        due=planned.due,
-        deadline=planned.deadline,
-        reason="",
-        reached_twice=False,
-        created_at=now,
-        changed_at=now,
-    )
+    return plan_all(session, [planned], ladder, now)[0]
+
+
+def plan_all(
+    session: Session, planned: Sequence[Planned], ladder: Sequence[str], now: int
+) -> list[str | None]:
+    """Write notices down, in their order; an id for each, or None where its key exists already."""
+    written = [_row(one, ladder, now) for one in planned]
+    fresh: set[str] = set()
+    dialect = postgresql if database.on_postgresql(session) else sqlite
+    for some in _portions(written):
+        insert = dialect.insert(tables.Notice.__table__).values(some).on_conflict_do_nothing()
+        # RETURNING says which are new on both databases; the drivers' row counts do not
+        fresh.update(session.scalars(insert.returning(tables.Notice.__table__.c.id)))
     database.ring(session)
-    return notice_id if fresh else None
+    return [row["id"] if row["id"] in fresh else None for row in written]
+
+
+def _portions(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """SQLite takes at most 32,766 values a statement (sqlite.org/limits.html)."""
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        yield rows[start : start + ROWS_A_STATEMENT]
+
+
+def _row(planned: Planned, ladder: Sequence[str], now: int) -> dict[str, Any]:
+    urgent = planned.kind in URGENT if planned.urgent is None else planned.urgent
+    return {
+        "id": steps.new_id("n"),
+        "key": planned.key,
+        "kind": planned.kind,
+        "phone": planned.phone,
+        "zalo_user_id": planned.zalo_user_id,
+        "language": planned.language,
+        "data": dict(planned.data),
+        "ticket_id": planned.ticket_id,
+        "api_key_id": planned.api_key_id,
+        "urgent": urgent,
+        "ladder": steps.SEPARATOR.join(ladder),
+        "channel": ladder[0],
+        "state": State.CREATED.value,
+        "rung": 0,
+        "tries": 0,
+        "asked": False,
+        "due": planned.due,
+        "deadline": planned.deadline,
+        "reason": "",
+        "reached_twice": False,
+        "created_at": now,
+        "changed_at": now,
+        "handled": "",
+        "handled_by": "",
+        "repeats": None,
+    }
 
 
 def cancel(
     session: Session, notice_id: str, now: int, policy: Policy, reason: str = ""
 ) -> tables.Notice | None:
     """Withdraw a notice; what was handed over already may still arrive. None if there is no such notice."""
-    row = steps.locked(session, [notice_id]).get(notice_id)
-    if row is not None:
-        steps.moved(row, Event(Happening.CANCEL, reason), now, policy)
-    return row
+    _cancel_all(session, [notice_id], now, policy, reason)
+    return session.get(tables.Notice, notice_id, populate_existing=True)
 
 
 def cancel_for_ticket(session: Session, ticket_id: int, now: int, policy: Policy) -> None:
@@ -78,5 +110,61 @@ def cancel_for_ticket(session: Session, ticket_id: int, now: int, policy: Policy
     ids = session.scalars(
         select(tables.Notice.id).where(tables.Notice.ticket_id == ticket_id, tables.Notice.final_at.is_(None))
     ).all()
-    for notice_id in ids:
-        cancel(session, notice_id, now, policy, "ticket_cancelled")
+    _cancel_all(session, ids, now, policy, "ticket_cancelled")
+
+
+def _cancel_all(session: Session, ids: Sequence[str], now: int, policy: Policy, reason: str) -> None:
+    taken = steps.Steps(policy)
+    for row in steps.locked(session, ids).values():
+        taken.take(row, Event(Happening.CANCEL, reason), now)
+    taken.write(session, now)
+
+
+def repeat(session: Session, notice_id: str, by: str, config: Settings, now: int) -> str | None:
+    """Plan again what failed or expired, as a notice of its own: a final state is never overwritten.
+
+    Its id; None if there is nothing to repeat, or it is too late for what it says.
+    """
+    old = session.get(tables.Notice, notice_id, with_for_update=True)
+    if old is None or not _lost(old) or old.phone == "" or now >= _worth_until(old, config, now):
+        return None
+    planned = Planned(
+        key=f"repeat:{old.id}",
+        kind=old.kind,
+        phone=old.phone,
+        data=old.data,
+        due=now,
+        deadline=_worth_until(old, config, now),
+        language=old.language,
+        zalo_user_id=old.zalo_user_id,
+        ticket_id=old.ticket_id,
+        api_key_id=old.api_key_id,
+        urgent=old.urgent,
+    )
+    fresh = plan(session, planned, steps.ladder(config), now)
+    if fresh is not None:
+        session.get_one(tables.Notice, fresh).repeats = old.id
+        old.handled, old.handled_by = "repeated", by[:80]
+    return fresh
+
+
+def _worth_until(old: tables.Notice, config: Settings, now: int) -> int:
+    """An hour that has passed is not told again; anything else gets its kind's time anew."""
+    lasting = {"called": config.notices.deadlines.called, "near": config.notices.deadlines.near}
+    if old.kind in ("appointment", "reminder"):
+        return old.deadline
+    return max(old.deadline, now + lasting.get(old.kind, config.notices.deadlines.other))
+
+
+def _lost(row: tables.Notice) -> bool:
+    """Ended without reaching the person, and nobody has dealt with it."""
+    return row.state in (State.FAILED, State.EXPIRED) and not row.handled
+
+
+def handle(session: Session, notice_id: str, how: str, by: str, now: int) -> bool:
+    """A person has dealt with one that did not arrive: `how` of HANDLED. False if there is nothing to handle."""
+    row = session.get(tables.Notice, notice_id, with_for_update=True)
+    if row is None or how not in HANDLED or not _lost(row):
+        return False
+    row.handled, row.handled_by, row.changed_at = how, by[:80], now
+    return True

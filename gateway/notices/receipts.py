@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from gateway import database, tables
@@ -13,6 +13,7 @@ from gateway.notices import steps
 from gateway.queue.day import insert_new
 from gateway.rules.lifecycle.notice import Event, Happening, Policy
 
+_r, _a = tables.Receipt.__table__.c, tables.Attempt.__table__.c
 LOOK_AGAIN = 5
 RECEIPT_PATIENCE = 300  # seconds that a receipt may wait for its attempt to be written
 
@@ -59,55 +60,99 @@ def put_off_receipt(session: Session, receipt_id: int, now: int) -> None:
         receipt.done_at, receipt.outcome = now, "unread"
 
 
-def settle_receipts(session: Session, room: int, now: int, policy: Policy) -> int:
+def settle_receipts(session: Session, most: int, now: int, policy: Policy) -> int:
     """Match stored receipts with their attempts and move the notices on. How many were looked at.
 
     A receipt that is earlier than our own record of the attempt's id waits for it a while.
     """
-    waiting = session.scalars(
-        select(tables.Receipt)
-        .where(
-            tables.Receipt.done_at.is_(None), tables.Receipt.delivered.is_not(None), tables.Receipt.due <= now
-        )
-        .order_by(tables.Receipt.due, tables.Receipt.id)
-        .limit(room)
-        .with_for_update(skip_locked=True)
-    ).all()
-    attempts = {receipt.id: _attempt_of(session, receipt) for receipt in waiting}
-    # All at once and in one order: two workers that lock one by one would wait for each other
-    noticed = steps.locked(session, [one.notice_id for one in attempts.values() if one is not None])
-    for receipt in waiting:
-        attempt = attempts[receipt.id]
-        if attempt is not None:
-            _settle(receipt, attempt, noticed[attempt.notice_id], now, policy)
-        elif now - receipt.at >= RECEIPT_PATIENCE:
-            receipt.done_at, receipt.outcome = now, "unmatched"
-        else:  # twice as long as it has waited already: strangers must not stand in the others' way
-            receipt.due = now + max(1, now - receipt.at)
+    waiting = steps.rows(
+        session,
+        select(_r.id, _r.channel, _r.reference, _r.provider_ref, _r.delivered, _r.code, _r.at)
+        .where(_r.done_at.is_(None), _r.delivered.is_not(None), _r.due <= now)
+        .order_by(_r.due, _r.id)
+        .limit(most)
+        .with_for_update(skip_locked=True),
+    )
+    if waiting:
+        _settle_all(session, waiting, now, policy)
     return len(waiting)
 
 
-def _attempt_of(session: Session, receipt: tables.Receipt) -> tables.Attempt | None:
-    if receipt.reference:
-        found = session.get(tables.Attempt, receipt.reference)
-        if found is not None:
-            return found
-    if not receipt.provider_ref:
-        return None
-    wanted = select(tables.Attempt).filter_by(channel=receipt.channel, provider_ref=receipt.provider_ref)
-    return session.scalar(wanted.order_by(tables.Attempt.at.desc()).limit(1))
+def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Policy) -> None:
+    attempts = _attempts_of(session, waiting)
+    # All at once and in one order: two workers that lock one by one would wait for each other
+    noticed = steps.locked(session, [one.notice_id for one in attempts.values()])
+    taken, outcomes, reports = steps.Steps(policy), [], _Reports()
+    for receipt in waiting:
+        attempt = attempts.get(receipt.id)
+        if attempt is not None:
+            happening = reports.add(attempt, receipt)
+            if happening is not None:
+                taken.take(noticed[attempt.notice_id], Event(happening, receipt.code, rung=attempt.rung), now)
+            outcomes.append((receipt.id, "matched", now, now))
+        elif now - receipt.at >= RECEIPT_PATIENCE:
+            outcomes.append((receipt.id, "unmatched", now, now))
+        else:  # twice as long as it has waited already: strangers must not stand in the others' way
+            outcomes.append((receipt.id, "", None, now + max(1, now - receipt.at)))
+    taken.write(session, now)
+    reports.write(session)
+    names = ("row", "new_outcome", "new_done_at", "new_due")
+    session.connection().execute(_DONE, [dict(zip(names, one, strict=True)) for one in outcomes])
 
 
-def _settle(
-    receipt: tables.Receipt, attempt: tables.Attempt, row: tables.Notice, now: int, policy: Policy
-) -> None:
-    receipt.done_at, receipt.outcome = now, "matched"
-    if receipt.delivered is None or attempt.receipt_at is not None and not receipt.delivered:
-        return
-    repeated = attempt.state == "delivered"
-    attempt.receipt_at = attempt.receipt_at or receipt.at
-    attempt.state = "delivered" if receipt.delivered or repeated else "undelivered"
-    if repeated:  # the provider says it twice; the person was reached once
-        return
-    happening = Happening.DELIVERED if receipt.delivered else Happening.UNDELIVERED
-    steps.moved(row, Event(happening, receipt.code, rung=attempt.rung), now, policy)
+_DONE = (
+    update(tables.Receipt.__table__)
+    .where(_r.id == bindparam("row"))
+    .values(outcome=bindparam("new_outcome"), done_at=bindparam("new_done_at"), due=bindparam("new_due"))
+)
+_REPORTED = (
+    update(tables.Attempt.__table__)
+    .where(_a.id == bindparam("row"))
+    .values(state=bindparam("new_state"), receipt_at=bindparam("new_receipt_at"))
+)
+
+
+def _attempts_of(session: Session, waiting: Sequence[Row]) -> dict[int, Row]:
+    """The attempt of each receipt: by our own reference, else by the provider's id on that channel (the newest)."""
+    wanted = select(_a.id, _a.notice_id, _a.channel, _a.rung, _a.state, _a.provider_ref, _a.receipt_at)
+    references = {one.reference for one in waiting if one.reference}
+    named = {row.id: row for row in steps.rows(session, wanted.where(_a.id.in_(references)))}
+    found = {one.id: named[one.reference] for one in waiting if one.reference in named}
+    rest = [one for one in waiting if one.id not in found and one.provider_ref]
+    if rest:
+        refs = {one.provider_ref for one in rest}
+        rows = steps.rows(session, wanted.where(_a.provider_ref.in_(refs)).order_by(_a.at))
+        known = {(row.channel, row.provider_ref): row for row in rows}
+        for one in rest:
+            if (one.channel, one.provider_ref) in known:
+                found[one.id] = known[one.channel, one.provider_ref]
+    return found
+
+
+class _Reports:
+    """What a batch of receipts says about attempts; the later of two about one attempt sees the earlier."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, tuple[str, int]] = {}
+
+    def add(self, attempt: Row, receipt: Row) -> Happening | None:
+        """Take one receipt in; what it means for the notice, or None if it says nothing new."""
+        state, received = self._states.get(attempt.id, (attempt.state, attempt.receipt_at))
+        if received is not None and not receipt.delivered:
+            return None
+        repeated = state == "delivered"
+        said = "delivered" if receipt.delivered or repeated else "undelivered"
+        self._states[attempt.id] = (said, received or receipt.at)
+        if repeated:  # the provider says it twice; the person was reached once
+            return None
+        return Happening.DELIVERED if receipt.delivered else Happening.UNDELIVERED
+
+    def write(self, session: Session) -> None:
+        if self._states:
+            session.connection().execute(
+                _REPORTED,
+                [
+                    {"row": key, "new_state": state, "new_receipt_at": at}
+                    for key, (state, at) in self._states.items()
+                ],
+            )

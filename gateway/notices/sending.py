@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Row, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
-from gateway.notices import steps
+from gateway.notices import barriers, steps, suppressing
+from gateway.notices.barriers import HELD, Barrier, Barriers
+from gateway.rules.lifecycle import breaker as breakers
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
+
+_notices, _attempts = tables.Notice.__table__.c, tables.Attempt.__table__.c
+DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Task:
-    """A claimed notice and the attempt that was written down for it before it is handed over."""
+    """A claimed notice and the attempt that was written down for it before it is handed over.
+
+    `probes` is the subject of the breaker that this task tries, None for nearly all. `due` is when it was due.
+    """
 
     notice_id: str
     attempt_id: str
@@ -30,72 +38,182 @@ class Task:
     urgent: bool
     deadline: int
     lease_until: int
+    due: int
+    last: bool
+    probes: str | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """How the hand-over of a task ended. `provider_ref` is the provider's own id, where it gave one."""
+    """How the hand-over of a task ended. `provider_ref` is the provider's own id, where it gave one.
+
+    `cost` in đồng; `news` is what it says about the channel; `rest_days` is how long this phone is spared there.
+    """
 
     task: Task
     event: Event
     code: str = ""
     provider_ref: str | None = None
     parts: int = 0
+    cost: int = 0
+    news: tuple[barriers.News, ...] = ()
+    rest_days: int | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many tasks a lane takes now: of all kinds, and of urgent ones beyond that."""
+
+    any: int
+    urgent: int
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for a round: the rules, the quiet hours (until when, or None), what channels cannot do now.
+
+    `able(channel, kind)`: whether a channel knows how to say this kind at all.
+    """
+
+    policy: Policy
+    breaking: breakers.Policy
+    batch: int
+    quiet_until: int | None = None
+    barriers: Barriers = field(default_factory=dict)
+    able: Callable[[str, str], bool] = lambda _channel, _kind: True
 
 
 def claim_due(
-    session: Session,
-    channels: Sequence[str],
-    room: Mapping[int, int],
-    worker: str,
-    now: int,
-    policy: Policy,
-    quiet_until: int | None = None,
-) -> list[Task]:
-    """Take what is due on each rung that has room (rung → how many), and write an attempt for each.
+    session: Session, rooms: Mapping[str, Room], terms: Terms, worker: str, now: int
+) -> tuple[list[Task], int]:
+    """Take what is due on each channel that has room, and write an attempt for each. (tasks, rows moved)
 
-    Urgent notices go first. In quiet hours the others wait until `quiet_until`, unless that were too late.
-    The lease is the row's `due` while it is *sending*; when it runs out, `fall_silent` finds the row.
+    Urgent notices go first, always. What a channel cannot take now moves on without being handed over. In
+    quiet hours bulk waits until they end, unless that were too late. The lease is the row's `due` while it is
+    *sending*; when it runs out, the sweeper finds the row.
     """
-    tasks = []
-    for rung, most in room.items():
-        for row in _due(session, rung, most, now):
-            postponed = quiet_until is not None and not row.urgent and quiet_until < row.deadline
-            event = Event(Happening.POSTPONED, "quiet_hours", quiet_until or now)
-            after = steps.moved(row, event if postponed else Event(Happening.CLAIMED), now, policy)
-            if after.state is State.SENDING:
-                row.lease = worker
-                tasks.append(_task(row, channels[rung]))
-    session.flush()  # the notices before the attempts that point at them
-    session.add_all(
-        tables.Attempt(
-            id=task.attempt_id, notice_id=task.notice_id, channel=task.channel, rung=task.rung, at=now
+    claim = _Claim(session, terms, steps.Steps(terms.policy, worker), now)
+    for channel, room in rooms.items():
+        claim.on(channel, room)
+    moved = claim.steps.write(session, now)
+    if claim.attempts:
+        session.connection().execute(insert(tables.Attempt.__table__), claim.attempts)
+    return claim.tasks, moved
+
+
+class _Claim:
+    """One transaction's claiming: the rows' steps, their attempts, and the tasks that come of it."""
+
+    def __init__(self, session: Session, terms: Terms, taken: steps.Steps, now: int):
+        self._session, self._terms, self._now = session, terms, now
+        self.steps = taken
+        self.tasks: list[Task] = []
+        self.attempts: list[dict[str, Any]] = []
+
+    def on(self, channel: str, room: Room) -> None:
+        shut = barriers.in_the_way(self._terms.barriers, channel, barriers.ALL) is not None
+        for urgent, most in ((True, room.any + room.urgent), (False, room.any)):
+            # What only moves past a shut channel takes no room in its lane
+            rows = self._due(channel, urgent, max(most, self._terms.batch) if shut else most)
+            spared = suppressing.suppressed(self._session, channel, {row.phone for row in rows}, self._now)
+            for row in rows:
+                self._take(row, spared.get(row.phone))
+            room = Room(max(0, room.any - len(rows)), room.urgent) if urgent else room
+
+    def _due(self, channel: str, urgent: bool, most: int) -> Sequence[Row]:
+        if most <= 0:
+            return ()
+        return steps.rows(
+            self._session,
+            select(*steps.COLUMNS)
+            .where(
+                _notices.state == State.CREATED.value,
+                _notices.channel == channel,
+                _notices.urgent.is_(urgent),
+                _notices.due <= self._now,
+            )
+            .order_by(_notices.due, _notices.id)
+            .limit(most)
+            .with_for_update(skip_locked=True),
         )
-        for task in tasks
-    )
-    return tasks
 
+    def _take(self, row: Row, spared: str | None) -> None:
+        terms, now = self._terms, self._now
+        if now < row.deadline:
+            if terms.quiet_until is not None and not row.urgent and terms.quiet_until < row.deadline:
+                self.steps.take(row, Event(Happening.POSTPONED, "quiet_hours", terms.quiet_until), now)
+                return
+            if not terms.able(row.channel, row.kind):
+                self._pass(row, "no_template", "no_template")
+                return
+            if spared is not None:
+                self._pass(row, "suppressed", spared)
+                return
+            wall = barriers.in_the_way(terms.barriers, row.channel, row.kind)
+            if wall is not None:
+                self._at(wall, row)
+                return
+        self._claim(row, None)
 
-def _due(session: Session, rung: int, most: int, now: int) -> Sequence[tables.Notice]:
-    return session.scalars(
-        select(tables.Notice)
-        .where(
-            tables.Notice.final_at.is_(None),
-            tables.Notice.state == State.CREATED,
-            tables.Notice.rung == rung,
-            tables.Notice.due <= now,
+    def _at(self, wall: Barrier, row: Row) -> None:
+        """One may try again when its time has come; the others go on as the fault tells them."""
+        probing = False
+        if breakers.may_probe(wall.breaker, self._now):
+            probing, wall = barriers.set_out(self._session, wall, self._now, self._terms.breaking)
+            self._terms.barriers[wall.channel, wall.subject] = wall
+        if probing or wall.breaker.state is breakers.State.CLOSED:
+            self._claim(row, wall.subject if probing else None)
+        elif wall.breaker.fault is breakers.Fault.OUTAGE:
+            self.steps.take(row, Event(Happening.CLAIMED), self._now)
+            self._note(row, "unreached", wall.code, wall.reason)
+            self.steps.take(row, Event(Happening.UNREACHED, wall.reason, chance=_chance(row.id)), self._now)
+        else:
+            self._pass(row, wall.code, wall.reason, wall.breaker.probe_at)
+
+    def _pass(self, row: Row, code: str, reason: str, until: int = 0) -> None:
+        """Past this channel without being handed over; on the last one it waits, where waiting may help."""
+        held = until > self._now and row.rung == row.ladder.count(steps.SEPARATOR)
+        shown = HELD + reason if held else reason
+        self.steps.take(row, Event(Happening.BARRED, shown, until), self._now)
+        if row.reason != shown:  # one that waits on is written down once
+            self._note(row, "skipped", code, reason)
+
+    def _claim(self, row: Row, probes: str | None) -> None:
+        after = self.steps.take(row, Event(Happening.CLAIMED), self._now)
+        if after.state is State.SENDING:
+            attempt_id = self._note(row, "handing_over")
+            self.tasks.append(_task(row, attempt_id, after.due, probes))
+
+    def _note(self, row: Row, state: str, code: str = "", reason: str = "") -> str:
+        attempt_id = steps.new_id("a")
+        self.attempts.append(
+            {
+                "id": attempt_id,
+                "notice_id": row.id,
+                "channel": row.channel,
+                "rung": row.rung,
+                "state": state,
+                "code": steps.storable(code, 40),
+                "reason": steps.storable(reason, 200),
+                "parts": 0,
+                "cost": 0,
+                "at": self._now,
+                "answered_at": None if state == "handing_over" else self._now,
+            }
         )
-        .order_by(tables.Notice.urgent.desc(), tables.Notice.due, tables.Notice.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    ).all()
+        return attempt_id
 
 
-def _task(row: tables.Notice, channel: str) -> Task:
+def _chance(notice_id: str) -> float:
+    """A draw that a test can repeat: an id's last digits are chance."""
+    return int(notice_id[-4:], 16) / 65_536
+
+
+def _task(row: Row, attempt_id: str, lease_until: int, probes: str | None) -> Task:
     return Task(
         row.id,
-        steps.new_id("a"),
-        channel,
+        attempt_id,
+        row.channel,
         row.rung,
         row.kind,
         row.phone,
@@ -104,99 +222,91 @@ def _task(row: tables.Notice, channel: str) -> Task:
         row.data,
         row.urgent,
         row.deadline,
+        lease_until,
         row.due,
+        row.rung == row.ladder.count(steps.SEPARATOR),
+        probes,
     )
 
 
-def fall_silent(session: Session, room: int, now: int, policy: Policy) -> int:
-    """Move on what waited in vain: leases that ran out, receipts that did not come, deadlines that passed.
-
-    How many rows moved.
-    """
-    handed_over = tables.Notice.state.in_((State.SENDING, State.SENT, State.UNKNOWN))
-    too_late = or_(tables.Notice.deadline <= now, tables.Notice.rung >= policy.rungs)
-    silent = session.scalars(
-        select(tables.Notice)
-        .where(
-            tables.Notice.final_at.is_(None),
-            or_(
-                and_(handed_over, tables.Notice.due <= now),
-                and_(tables.Notice.state == State.CREATED, too_late),
-            ),
-        )
-        .order_by(tables.Notice.due)
-        .limit(room)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in silent:
-        lost = row.state == State.SENDING
-        steps.moved(row, Event(Happening.SILENCE), now, policy)
-        if lost:
-            _mark_unknown(session, row.id, now)
-    return len(silent)
-
-
-def _mark_unknown(session: Session, notice_id: str, now: int) -> None:
-    """The attempts that a dead worker left in its hands: nobody knows how they ended."""
-    session.execute(
-        update(tables.Attempt)
-        .where(tables.Attempt.notice_id == notice_id, tables.Attempt.state == "handing_over")
-        .values(state="unknown", code="worker_lost", answered_at=now)
-    )
-
-
-def record(session: Session, results: Sequence[Result], now: int, policy: Policy) -> None:
-    """Write down how hand-overs ended, in one go, and move their notices on."""
+def record(session: Session, results: Sequence[Result], now: int, terms: Terms) -> barriers.Changed:
+    """Write down how hand-overs ended, in one go, and move their notices on; what opened or closed thereby."""
+    taken = steps.Steps(terms.policy)
     noticed = steps.locked(session, [result.task.notice_id for result in results])
     for result in results:
         row = noticed.get(result.task.notice_id)
         if row is not None:
-            steps.moved(row, replace(result.event, rung=result.task.rung), now, policy)
+            event = replace(result.event, rung=result.task.rung, chance=_chance(row.id))
+            taken.take(row, event, now)
+    taken.write(session, now)
     _write_attempts(session, results, now)
+    for result in results:
+        if result.rest_days is not None:
+            until = now + result.rest_days * DAY
+            about = (result.code[:40], steps.storable(result.event.reason, 200), "provider")
+            suppressing.suppress(session, result.task.channel, result.task.phone, until, *about, now)
+    news = [one for result in results for one in result.news]
+    return barriers.heard(session, news, now, terms.breaking) if news else barriers.Changed()
+
+
+_UNDECIDED = or_(_attempts.state == "handing_over", _attempts.state == "unknown")
+_ANSWER = (
+    update(tables.Attempt.__table__)
+    .where(_attempts.id == bindparam("attempt"))
+    .values(
+        # A receipt may have overtaken this answer: what it said stays
+        state=case((_UNDECIDED, bindparam("new_state")), else_=_attempts.state),
+        code=bindparam("new_code"),
+        reason=bindparam("new_reason"),
+        provider_ref=bindparam("new_ref"),
+        parts=bindparam("new_parts"),
+        cost=bindparam("new_cost"),
+        answered_at=bindparam("new_at"),
+    )
+)
+_ATTEMPT_STATES = {
+    Happening.ACCEPTED: "accepted",
+    Happening.REFUSED: "refused",
+    Happening.BARRED: "refused",
+    Happening.UNREACHED: "unreached",
+    Happening.UNSURE: "unknown",
+    Happening.POSTPONED: "postponed",
+}
+SPARED = "spared"
+"""The code of a task that was found waiting in its lane when the channel shut: never handed over."""
 
 
 def _write_attempts(session: Session, results: Sequence[Result], now: int) -> None:
-    columns = tables.Attempt.__table__.c
-    # A receipt may have overtaken this answer: what it said stays
-    undecided = or_(columns.state == "handing_over", columns.state == "unknown")
     session.connection().execute(
-        update(tables.Attempt.__table__)
-        .where(columns.id == bindparam("attempt"))
-        .values(
-            state=case((undecided, bindparam("new_state")), else_=columns.state),
-            code=bindparam("new_code"),
-            reason=bindparam("new_reason"),
-            provider_ref=bindparam("new_ref"),
-            parts=bindparam("new_parts"),
-            answered_at=now,
-        ),
+        _ANSWER,
         [
             {
                 "attempt": one.task.attempt_id,
-                "new_state": _attempt_state(one.event),
+                "new_state": "skipped" if one.code == SPARED else _ATTEMPT_STATES[one.event.happening],
                 "new_code": steps.storable(one.code, 40),
-                "new_reason": steps.storable(one.event.reason, 200),
+                "new_reason": steps.storable(one.event.reason.removeprefix(HELD), 200),
                 "new_ref": steps.storable(one.provider_ref, 80) if one.provider_ref else None,
                 "new_parts": one.parts,
+                "new_cost": one.cost,
+                "new_at": now,
             }
             for one in results
         ],
     )
 
 
-def _attempt_state(event: Event) -> str:
-    return {
-        Happening.ACCEPTED: "accepted",
-        Happening.REFUSED: "refused",
-        Happening.UNREACHED: "unreached",
-        Happening.UNSURE: "unknown",
-        Happening.POSTPONED: "postponed",
-    }[event.happening]
-
-
 def parts_since(session: Session, channel: str, since: int) -> int:
     """Message parts handed to a channel since a moment."""
-    sent = select(func.sum(tables.Attempt.parts)).where(
-        tables.Attempt.channel == channel, tables.Attempt.at >= since
-    )
+    sent = select(func.sum(_attempts.parts)).where(_attempts.channel == channel, _attempts.at >= since)
     return session.scalar(sent) or 0
+
+
+def urgent_is_due(session: Session, channels: Collection[str], now: int) -> bool:
+    """Whether somebody must be told at once on one of these channels."""
+    wanted = select(_notices.id).where(
+        _notices.state == State.CREATED.value,
+        _notices.channel.in_(channels),
+        _notices.urgent.is_(True),
+        _notices.due <= now,
+    )
+    return session.connection().execute(wanted.limit(1)).first() is not None

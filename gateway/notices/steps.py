@@ -1,12 +1,18 @@
-"""A notice's row: its id, its lock, and one step of its lifecycle carried out on it."""
+"""Notices as the engine handles them: batches of plain rows, moved by the lifecycle, written back at once.
+
+A batch is read with its rows locked, every row takes its step in memory, and the changed ones are written by
+one statement. Nothing here decides; `rules.lifecycle.notice.step` does.
+"""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -14,61 +20,144 @@ from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle.notice import FINAL, Event, Policy, State
 from gateway.rules.settings import Settings
 
+SEPARATOR = ","
+_notices = tables.Notice.__table__
+_c = _notices.c
+COLUMNS = (
+    _c.id,
+    _c.kind,
+    _c.phone,
+    _c.zalo_user_id,
+    _c.language,
+    _c.data,
+    _c.api_key_id,
+    _c.urgent,
+    _c.ladder,
+    _c.state,
+    _c.rung,
+    _c.channel,
+    _c.tries,
+    _c.asked,
+    _c.due,
+    _c.deadline,
+    _c.reason,
+    _c.reached_twice,
+    _c.created_at,
+    _c.final_at,
+)
+_WRITE = (
+    update(_notices)
+    .where(_c.id == bindparam("row"))
+    .values(
+        {
+            column: bindparam(f"new_{column.name}")
+            for column in (
+                _c.state, _c.rung, _c.channel, _c.tries, _c.asked, _c.due, _c.lease, _c.reason,
+                _c.reached_twice, _c.changed_at, _c.final_at,
+            )
+        }
+    )
+)  # fmt: skip
+
 
 def new_id(prefix: str) -> str:
     """An id that sorts by time and cannot be guessed: prefix, 12 hex digits of milliseconds, 20 of chance."""
     return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def locked(session: Session, ids: Iterable[str]) -> dict[str, tables.Notice]:
-    found = session.scalars(
-        select(tables.Notice)
-        .where(tables.Notice.id.in_(set(ids)))
-        .order_by(tables.Notice.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in found}
+def rows(session: Session, wanted: Select) -> Sequence[Row]:
+    return session.connection().execute(wanted).all()
 
 
-def moved(row: tables.Notice, event: Event, now: int, policy: Policy) -> lifecycle.Notice:
-    """Carry out one step on a locked row."""
-    before = lifecycle.Notice(
+def locked(session: Session, ids: Iterable[str]) -> dict[str, Row]:
+    """These notices by id, locked in one order: two workers that lock one by one would wait for each other."""
+    wanted = select(*COLUMNS).where(_c.id.in_(sorted(set(ids)))).order_by(_c.id).with_for_update()
+    return {row.id: row for row in rows(session, wanted)}
+
+
+@dataclass
+class Steps:
+    """The steps of one transaction. `take` them, then `write` them; reading a notice again is not needed."""
+
+    policy: Policy
+    worker: str | None = None
+    _before: dict[str, Row] = field(default_factory=dict)
+    _after: dict[str, lifecycle.Notice] = field(default_factory=dict)
+
+    def take(self, row: Row, event: Event, now: int) -> lifecycle.Notice:
+        """One step of a locked row; several for one row follow each other."""
+        before = self._after.get(row.id) or _standing(row)
+        after = lifecycle.step(before, event, now, self.policy)
+        if after is not before:
+            self._before.setdefault(row.id, row)
+            self._after[row.id] = after
+        return after
+
+    def write(self, session: Session, now: int) -> int:
+        """Write what changed. How many rows."""
+        if not self._after:
+            return 0
+        changed = [self._values(self._before[key], after, now) for key, after in self._after.items()]
+        session.connection().execute(_WRITE, changed)
+        self._before, self._after = {}, {}
+        return len(changed)
+
+    def _values(self, row: Row, after: lifecycle.Notice, now: int) -> Mapping[str, Any]:
+        return {
+            "row": row.id,
+            "new_state": after.state.value,
+            "new_rung": after.rung,
+            "new_channel": channel_at(row.ladder, after.rung),
+            "new_tries": after.tries,
+            "new_asked": after.asked,
+            "new_due": after.due,
+            "new_lease": self.worker if after.state is State.SENDING else None,
+            "new_reason": storable(after.reason, 200),
+            "new_reached_twice": after.reached_twice,
+            "new_changed_at": now,
+            "new_final_at": row.final_at or (now if after.state in FINAL else None),
+        }
+
+
+def _standing(row: Row) -> lifecycle.Notice:
+    return lifecycle.Notice(
         State(row.state),
         row.rung,
+        row.ladder.count(SEPARATOR) + 1,
         row.tries,
         row.due,
         row.deadline,
         row.urgent,
         row.reason,
         row.reached_twice,
+        row.asked,
     )
-    after = lifecycle.step(before, event, now, policy)
-    if after != before:
-        row.state, row.rung, row.tries, row.due = after.state, after.rung, after.tries, after.due
-        row.reason, row.reached_twice, row.changed_at = storable(after.reason, 200), after.reached_twice, now
-        if after.state is not State.SENDING:
-            row.lease = None
-        if after.state in FINAL and row.final_at is None:
-            row.final_at = now
-    return after
+
+
+def channel_at(ladder: str, rung: int) -> str:
+    """The channel of a rung; empty beyond the ladder's end."""
+    names = ladder.split(SEPARATOR)
+    return names[rung] if rung < len(names) else ""
 
 
 def storable(text: str, most: int) -> str:
     """A provider's words, bounded. No database keeps a NUL or half a surrogate pair, and one bad answer must
     not stop the round that it is written in."""
+    if text.isascii() and text.isprintable():
+        return text[:most]
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:most]
 
 
-def policy(config: Settings) -> Policy:
-    """The `[notices]` numbers that the lifecycle needs. Every provider of a rung counts as a rung of its own."""
+def policy(config: Settings, fallback_by: int | None = None) -> Policy:
+    """The `[notices]` numbers that the lifecycle needs."""
     own = config.notices
     return Policy(
-        rungs=len(ladder(config)),
         receipt_wait=own.receipt_wait,
         receipt_wait_urgent=own.receipt_wait_urgent,
         unknown_wait=own.unknown_wait,
         retries=own.retries,
         lease=own.lease,
+        fallback_by=fallback_by,
     )
 
 

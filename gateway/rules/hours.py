@@ -51,5 +51,14 @@ def quiet_until(now: int, begins: time, ends: time, zone: ZoneInfo) -> int | Non
     return end if end > now else at(local.date() + timedelta(days=1), ends, zone)
 
 
+def next_quiet(now: int, begins: time, ends: time, zone: ZoneInfo) -> int | None:
+    """When the quiet hours begin next; None where there are none, or they have begun."""
+    if begins == ends or quiet_until(now, begins, ends, zone) is not None:
+        return None
+    today = day_of(now, zone)
+    begin = at(today, begins, zone)
+    return begin if begin > now else at(today + timedelta(days=1), begins, zone)
+
+
 def utc(at_: int) -> datetime:
     return datetime.fromtimestamp(at_, UTC)

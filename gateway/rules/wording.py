@@ -32,6 +32,7 @@ TEXT: Mapping[str, str] = {
         "{station}: Số {number} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong {minutes} phút."
     ),
     "ready": N_("{station}: Giấy tờ của {name} đã có. Mời đến nhận tại {place}."),
+    "alert": N_("{station}: Cần xem hệ thống: {what} ({channel}). Mở trang quản trị để biết thêm."),
     "round": N_("{station}: Đội lưu động làm thủ tục tại {place} ngày {date}. {url}"),
 }
 

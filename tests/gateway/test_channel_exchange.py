@@ -49,7 +49,9 @@ def _whole(connection: socket.socket) -> bytes:
     while b"\r\n\r\n" not in octets and not octets.startswith(b"\x16"):  # 0x16: TLS knocks
         octets += connection.recv(65536) or b"\r\n\r\n"
     head, _, body = octets.partition(b"\r\n\r\n")
-    length = next((int(row[15:]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length:")), 0)
+    length = next(
+        (int(row[15:]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length:")), 0
+    )
     while len(body) < length:
         body += connection.recv(65536)
     return head + b"\r\n\r\n" + body
@@ -146,7 +148,9 @@ def test_a_secure_connection_that_cannot_be_made_took_nothing(serve):
     assert fault_of(server.url.replace("http:", "https:")).sent is False
 
 
-@pytest.mark.parametrize(("text", "seconds"), [(b"7", 7), (b"999999", 86_400), (b"soon", None), (b"-1", None)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [(b"7", 7), (b"999999", 86_400), (b"soon", None), (b"-1", None)]
+)
 def test_a_provider_may_say_when_to_come_back(serve, text, seconds):
     server = serve(http(429, b"{}", b"Retry-After: " + text))
     assert fault_of(server.url).retry_after == seconds

@@ -151,16 +151,26 @@ def test_the_modem_is_prepared_before_the_first_text(listener):
     script = listener.script()
     listener.channel(script.url).send(MESSAGE)
     before = script.commands[: script.commands.index("AT+CMGS=32")]
-    for command in ("ATE0", "AT+CMEE=1", "AT+CPIN?", "AT+CREG?", "AT+CMGF=0", "AT+CSCA?", "AT+CNMI=2,1,0,1,0"):
+    for command in (
+        "ATE0",
+        "AT+CMEE=1",
+        "AT+CPIN?",
+        "AT+CREG?",
+        "AT+CMGF=0",
+        "AT+CSCA?",
+        "AT+CNMI=2,1,0,1,0",
+    ):
         assert command in before
 
 
 def test_a_modem_that_cannot_push_reports_is_asked_to_store_them(listener):
     stored = air.report(7, AN, NOON, NOON, 0)[0]
-    script = listener.script({
-        r"AT\+CNMI=2,1,0,1,0": "\r\nERROR\r\n",
-        r"AT\+CMGR=3": f"\r\n+CMGR: 0,,25\r\n{stored}\r\n\r\nOK\r\n",
-    })
+    script = listener.script(
+        {
+            r"AT\+CNMI=2,1,0,1,0": "\r\nERROR\r\n",
+            r"AT\+CMGR=3": f"\r\n+CMGR: 0,,25\r\n{stored}\r\n\r\nOK\r\n",
+        }
+    )
     listener.channel(script.url).send(MESSAGE)
     script.say('\r\n+CDSI: "SR",3\r\n')
     assert listener.reports.get(timeout=SOON).delivered is True
@@ -209,7 +219,7 @@ def test_a_report_before_the_number_is_matched(listener):
 
 def test_unasked_lines_around_the_prompt_do_no_harm(listener):
     script = listener.script({r"AT\+CMGS=32": "\r\n^RSSI:21\r\n\r\n> \r\nRING\r\n"})
-    script.texts = ['\r\n+CREG: 1\r\n\r\n+CMGS: 7\r\n\r\n^BOOT:1,2\r\n\r\nOK\r\n']
+    script.texts = ["\r\n+CREG: 1\r\n\r\n+CMGS: 7\r\n\r\n^BOOT:1,2\r\n\r\nOK\r\n"]
     assert listener.channel(script.url).send(MESSAGE).provider_ref == "7"
 
 
@@ -467,7 +477,9 @@ def test_no_phone_number_is_logged(listener, caplog):
     assert "0905123456" not in caplog.text.replace("+84", "0") and "84905123456" not in caplog.text
 
 
-@pytest.mark.parametrize("url", ["tcp://127.0.0.1:1", "serial://", "/dev/ttyUSB0", "serial:///dev/x?baud=fast"])
+@pytest.mark.parametrize(
+    "url", ["tcp://127.0.0.1:1", "serial://", "/dev/ttyUSB0", "serial:///dev/x?baud=fast"]
+)
 def test_a_wrong_url_is_a_mistake_at_the_start(url):
     with pytest.raises(ValueError):
         modem.Modem(url, per_minute=1, on_report=print, on_incoming=print, clock=lambda: NOON)

@@ -26,7 +26,10 @@ def test_in_any_order_and_repeated_the_reports_make_one_delivery(order, again):
     air = airborne.Airborne()
     sent(air, numbers=(7, 8, 9))
     repeats = [order[at] for at in again]
-    reports = [told(air, number) for number in [*order[:2], *[n for n in repeats if n != order[2]], order[2], *repeats]]
+    reports = [
+        told(air, number)
+        for number in [*order[:2], *[n for n in repeats if n != order[2]], order[2], *repeats]
+    ]
     assert [one.delivered for one in reports if one] == [True]
 
 

@@ -95,7 +95,9 @@ def test_a_grant_does_not_show_its_tokens():
     assert "access-1" not in shown and "refresh-1" not in shown
 
 
-@pytest.mark.parametrize(("life", "seconds"), [("90000", 90_000), (90_000, 90_000), (None, 3600), ("soon", 3600)])
+@pytest.mark.parametrize(
+    ("life", "seconds"), [("90000", 90_000), (90_000, 90_000), (None, 3600), ("soon", 3600)]
+)
 def test_the_life_of_a_token_comes_as_text_or_number(life, seconds):
     document = {"access_token": "a", "refresh_token": "r", "expires_in": life}
     assert oauth._granted(document).expires_in == seconds

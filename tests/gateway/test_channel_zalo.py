@@ -209,6 +209,8 @@ def test_a_receipt_in_an_odd_shape_is_read_as_far_as_it_goes(event, field, value
     assert getattr(zalo.ZaloTemplate.callback(event), field) == value
 
 
-@pytest.mark.parametrize("event", [{}, {"event_name": "follow"}, receipt() | {"message": "x"}, {"event_name": 1}])
+@pytest.mark.parametrize(
+    "event", [{}, {"event_name": "follow"}, receipt() | {"message": "x"}, {"event_name": 1}]
+)
 def test_other_events_are_no_receipts(event):
     assert zalo.ZaloTemplate.callback(event) is None

@@ -11,10 +11,8 @@ from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle import ticket as tickets
 from gateway.rules.lifecycle.notice import FINAL, Event, Happening, Notice, Policy, State
 
-POLICY = Policy(
-    rungs=3, receipt_wait=1_800, receipt_wait_urgent=60, unknown_wait=180, retries=(5, 30), lease=60
-)
-FRESH = Notice(State.CREATED, rung=0, tries=0, due=0, deadline=10_000, urgent=False)
+POLICY = Policy(receipt_wait=1_800, receipt_wait_urgent=60, unknown_wait=180, retries=(5, 30), lease=60)
+FRESH = Notice(State.CREATED, rung=0, rungs=3, tries=0, due=0, deadline=10_000, urgent=False)
 
 events = st.builds(
     Event,
@@ -51,12 +49,16 @@ def test_a_final_state_is_never_left(steps):
 @given(walks)
 def test_the_ladder_is_only_climbed_down(steps):
     for before, _, _, after in walked(steps):
-        assert before.rung <= after.rung < POLICY.rungs
+        assert before.rung <= after.rung < FRESH.rungs
 
 
 @given(walks)
 def test_what_may_have_been_taken_is_never_sent_again_on_the_same_rung(steps):
-    certainly_not = (Happening.UNREACHED, Happening.POSTPONED)  # the sender says it handed nothing over
+    certainly_not = (
+        Happening.UNREACHED,
+        Happening.POSTPONED,
+        Happening.BARRED,
+    )  # the sender says it handed nothing over
     for before, event, _, after in walked(steps):
         handed_over = before.state is State.SENT or (
             before.state is State.UNKNOWN and event.happening not in certainly_not
@@ -141,7 +143,62 @@ def test_a_provider_that_asks_for_a_day_s_patience_is_left_for_the_next_channel(
     assert [(one.state, one.rung) for one in (short, long)] == [(State.CREATED, 0), (State.CREATED, 1)]
 
 
-def test_a_notice_that_nobody_could_send_in_time_expires_and_one_without_a_channel_fails():
+def test_a_notice_that_nobody_could_send_in_time_expires():
     late = lifecycle.step(FRESH, Event(Happening.SILENCE), FRESH.deadline, POLICY)
-    lost = lifecycle.step(replace(FRESH, rung=3), Event(Happening.SILENCE), 5, POLICY)
-    assert (late.state, lost.state, lost.reason) == (State.EXPIRED, State.FAILED, "no_channel")
+    assert late.state is State.EXPIRED
+
+
+def test_without_a_receipt_the_provider_is_asked_once_and_then_the_next_channel_follows():
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), 100, POLICY)
+    sent = lifecycle.step(sending, Event(Happening.ACCEPTED, rung=0), 101, POLICY)
+    asked = lifecycle.step(sent, Event(Happening.SILENCE), sent.due, POLICY)
+    assert (asked.state, asked.rung, asked.asked, asked.due) == (
+        State.SENT,
+        0,
+        True,
+        sent.due + POLICY.ask_wait,
+    )
+    assert (
+        lifecycle.step(asked, Event(Happening.DELIVERED, rung=0), asked.due, POLICY).state is State.DELIVERED
+    )
+    again = lifecycle.step(asked, Event(Happening.SILENCE), asked.due, POLICY)
+    assert (again.state, again.rung, again.asked) == (State.CREATED, 1, False)
+
+
+def test_a_channel_that_refuses_everybody_costs_no_time_and_on_the_last_rung_it_is_waited_for():
+    barred = Event(Happening.BARRED, "quota", until=900)
+    first = lifecycle.step(FRESH, barred, 10, POLICY)
+    last = lifecycle.step(replace(FRESH, rung=2), barred, 10, POLICY)
+    never = lifecycle.step(replace(FRESH, rung=2), replace(barred, until=0), 10, POLICY)
+    late = lifecycle.step(replace(FRESH, rung=2, deadline=800), barred, 10, POLICY)
+    assert (first.state, first.rung, first.due) == (State.CREATED, 1, 10)
+    assert (last.state, last.rung, last.due) == (State.CREATED, 2, 900)
+    assert (never.state, never.reason) == (State.FAILED, "quota")
+    assert late.state is State.EXPIRED
+
+
+def test_on_the_last_rung_a_channel_that_cannot_be_reached_is_tried_until_the_deadline():
+    notice, tries = replace(FRESH, rung=2), 0
+    while notice.state is State.CREATED:
+        notice = lifecycle.step(notice, Event(Happening.CLAIMED), notice.due, POLICY)
+        tries += 1
+        notice = lifecycle.step(notice, Event(Happening.UNREACHED, "away"), notice.due - POLICY.lease, POLICY)
+    assert (notice.state, notice.reason) == (State.EXPIRED, "away")
+    assert tries > 300
+
+
+def test_a_fallback_is_not_caught_by_the_night_if_the_message_had_its_time():
+    evening = replace(POLICY, fallback_by=1_000)
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), 100, evening)
+    assert lifecycle.step(sending, Event(Happening.ACCEPTED), 100, evening).due == 1_000
+    assert lifecycle.step(sending, Event(Happening.ACCEPTED), 900, evening).due == 900 + 1_800
+
+
+@given(walks)
+def test_every_open_state_has_a_moment_at_which_the_sweeper_finds_it(steps):
+    for _, event, now, after in walked(steps):
+        if after.state not in FINAL:
+            longest = max(POLICY.receipt_wait, POLICY.lease, *POLICY.retries) * 6 // 5
+            held = event.until if event.happening in (Happening.POSTPONED, Happening.BARRED) else 0
+            assert after.due <= max(now + longest, FRESH.deadline, held)
+            assert after.state is not State.CREATED or after.due < after.deadline

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from gateway import database, tables
 from gateway import notices as outbox
+from gateway.notices import barriers
 from gateway.rules import hashes
 from gateway.rules import settings as shape
 from gateway.rules.lifecycle.notice import Event, Happening
@@ -123,10 +124,11 @@ def test_an_esms_callback_needs_the_secret_address_and_waits_to_be_confirmed(app
 
 def test_a_receipt_that_comes_before_our_own_record_waits_for_it(engine, config, eight):
     policy = outbox.policy(config)
+    terms = outbox.Terms(policy, barriers.policy(config), 100)
     planned = outbox.Planned("k", "appointment", "+84905123456", {}, eight, eight + 9_000)
     with database.writing(engine) as session:
-        outbox.plan(session, planned, eight)
-        (task,) = outbox.claim_due(session, outbox.ladder(config), {0: 5}, "w", eight, policy)
+        outbox.plan(session, planned, outbox.ladder(config), eight)
+        ((task,), _) = outbox.claim_due(session, {"zalo": outbox.Room(5, 0)}, terms, "w", eight)
     with database.writing(engine) as session:
         receipt = {
             "channel": "zalo",
@@ -143,7 +145,7 @@ def test_a_receipt_that_comes_before_our_own_record_waits_for_it(engine, config,
         outbox.settle_receipts(session, 10, eight, policy)
     accepted = outbox.Result(task, Event(Happening.ACCEPTED), "", "f1", 1)
     with database.writing(engine) as session:
-        outbox.record(session, [accepted], eight + 1, policy)
+        outbox.record(session, [accepted], eight + 1, terms)
     with database.reading(engine) as session:
         notice = session.scalars(select(tables.Notice)).one()
         assert (notice.state, notice.final_at) == ("delivered", eight)
@@ -152,12 +154,13 @@ def test_a_receipt_that_comes_before_our_own_record_waits_for_it(engine, config,
 
 def test_receipts_that_fit_nothing_do_not_stand_in_the_way_of_those_that_do(engine, config, eight):
     policy = outbox.policy(config)
+    terms = outbox.Terms(policy, barriers.policy(config), 100)
     planned = outbox.Planned("k", "appointment", "+84905123456", {}, eight, eight + 9_000)
     with database.writing(engine) as session:
         for n in range(300):
             outbox.store_receipt(session, receipt_of(f"stranger_{n}"), eight)
-        outbox.plan(session, planned, eight)
-        (task,) = outbox.claim_due(session, outbox.ladder(config), {0: 5}, "w", eight, policy)
+        outbox.plan(session, planned, outbox.ladder(config), eight)
+        ((task,), _) = outbox.claim_due(session, {"zalo": outbox.Room(5, 0)}, terms, "w", eight)
         outbox.store_receipt(session, receipt_of(task.attempt_id), eight)
     for _ in range(4):  # rounds within one second
         with database.writing(engine) as session:
@@ -165,7 +168,9 @@ def test_receipts_that_fit_nothing_do_not_stand_in_the_way_of_those_that_do(engi
     with database.writing(engine) as session:
         assert session.scalars(select(tables.Notice.state)).one() == "delivered"
         outbox.settle_receipts(session, 400, eight + outbox.RECEIPT_PATIENCE, policy)
-        outcomes = session.execute(select(tables.Receipt.outcome, func.count()).group_by(tables.Receipt.outcome))
+        outcomes = session.execute(
+            select(tables.Receipt.outcome, func.count()).group_by(tables.Receipt.outcome)
+        )
         assert dict(outcomes.all()) == {"matched": 1, "unmatched": 300}
 
 

@@ -99,7 +99,9 @@ def test_no_text_goes_before_pdu_mode(port):
     assert ask(port, "AT+CMGS=20") == ["+CMS", "ERROR:", "302"]
 
 
-@pytest.mark.parametrize("text", ["AT+CMGS=3", "AT+CMGS=999", "AT+NONSENSE", "AT+CMGR=77", "hello", "AT+CNMI=9"])
+@pytest.mark.parametrize(
+    "text", ["AT+CMGS=3", "AT+CMGS=999", "AT+NONSENSE", "AT+CMGR=77", "hello", "AT+CNMI=9"]
+)
 def test_what_a_modem_does_not_know_is_an_error(port, text):
     ready(port)
     assert "ERROR" in " ".join(ask(port, text))

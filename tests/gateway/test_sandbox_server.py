@@ -80,7 +80,9 @@ def test_waiting_for_a_message_ends_when_it_comes_and_not_before(phones):
 
 def test_faults_are_switched_and_listed(client, phones):
     body = {"phone": "0905 123 456", "fault": faults.ZALO_REFUSED, "on": True}
-    assert client.post("/faults", json=body).json["faults"] == [{"phone": AN, "fault": "zalo_refused", "on": True}]
+    assert client.post("/faults", json=body).json["faults"] == [
+        {"phone": AN, "fault": "zalo_refused", "on": True}
+    ]
     assert phones.faults.on(faults.ZALO_REFUSED, AN) and not phones.faults.on(faults.ZALO_REFUSED, BINH)
     client.post("/faults", json=body | {"on": False})
     assert client.get("/faults").json["faults"] == []
@@ -132,7 +134,10 @@ def test_no_other_file_is_shown(client, tmp_path, name):
 
 
 def test_a_request_of_any_size_is_not_read(client):
-    assert client.post("/faults", data=b"x" * 100_000, content_type="application/json").status_code in (400, 413)
+    assert client.post("/faults", data=b"x" * 100_000, content_type="application/json").status_code in (
+        400,
+        413,
+    )
 
 
 @pytest.mark.parametrize(

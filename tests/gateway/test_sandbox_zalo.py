@@ -13,7 +13,12 @@ from gateway.sandbox import faults, postman, server
 
 AN = "+84905123456"
 TEMPLATES = (
-    {"id": "1", "title": "Công an phường", "params": ["ten", {"name": "so", "max": 5}], "text": "{ten}: số {so}."},
+    {
+        "id": "1",
+        "title": "Công an phường",
+        "params": ["ten", {"name": "so", "max": 5}],
+        "text": "{ten}: số {so}.",
+    },
     {"id": "2", "title": "Lịch hẹn", "params": ["ten", "so"]},
 )
 BODY = {
@@ -231,6 +236,7 @@ def test_a_refresh_token_spent_before_a_crash_stays_spent(start):
         "app_id": first.options.app_id, "grant_type": "refresh_token", "refresh_token": pair["refresh_token"],
     }  # fmt: skip
     headers = {"secret_key": first.options.app_secret}
+
     def renewed(one):
         answer = requests.post(f"{one.url}/v4/oa/access_token", data=form, headers=headers, timeout=5)
         return "access_token" in answer.json()
@@ -241,7 +247,11 @@ def test_a_refresh_token_spent_before_a_crash_stays_spent(start):
 
 @pytest.mark.parametrize(
     ("query", "code"),
-    [({"app_id": "other"}, -14002), ({"redirect_uri": "javascript:alert(1)"}, -14003), ({"redirect_uri": ""}, -14003)],
+    [
+        ({"app_id": "other"}, -14002),
+        ({"redirect_uri": "javascript:alert(1)"}, -14003),
+        ({"redirect_uri": ""}, -14003),
+    ],
 )
 def test_a_consent_for_another_app_or_place_is_refused(sandbox, query, code):
     asked = {"app_id": sandbox.options.app_id, "redirect_uri": "http://127.0.0.1:8080/"} | query

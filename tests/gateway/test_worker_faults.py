@@ -14,6 +14,7 @@ from gateway import channels as rooms
 from gateway import database, example, logs, notices, registrations, tables
 from gateway.rules import hours, settings
 from gateway.worker import Worker
+from gateway.worker.timetable import Timetable
 
 AN, BINH, CHI = "+84905123456", "+84905123457", "+84905123458"
 
@@ -48,7 +49,12 @@ def now(eight):
 def plain():
     quiet = {"quiet_from": "00:00", "quiet_until": "00:00"}
     return settings.read(
-        {"timetable": quiet, "notices": {"lease": 5, "unknown_wait": 1, "receipt_wait": 60}}, {}
+        {
+            "timetable": quiet,
+            "notices": {"lease": 5, "unknown_wait": 1, "receipt_wait": 60},
+            "zalo": {"templates": {kind: {"id": "1"} for kind in ("missed", "called", "appointment")}},
+        },
+        {},
     )
 
 
@@ -58,12 +64,12 @@ def worker_of(engine, config, now, *channels):
     )
 
 
-def plan(engine, eight, *phones, kind="missed", deadline=9_000):
+def plan(engine, eight, *phones, kind="missed", deadline=9_000, ladder=("zalo", "esms")):
     with database.writing(engine) as session:
         for phone in phones:
             data = {"number": "042", "place": "An Mỹ", "minutes": "30"}
             planned = notices.Planned(f"{kind}:{phone}", kind, phone, data, eight, eight + deadline)
-            notices.plan(session, planned, eight)
+            notices.plan(session, planned, ladder, eight)
 
 
 def states(engine):
@@ -164,14 +170,31 @@ def test_a_provider_that_wants_a_day_is_not_waited_for(engine, plain, now, eight
     assert esms.given == [AN]
 
 
-def test_a_notice_whose_channel_is_gone_from_the_ladder_ends_with_that_reason(engine, plain, now, eight):
-    plan(engine, eight, AN, BINH)
+def test_a_notice_whose_channel_is_gone_goes_on_with_what_is_configured_now(engine, plain, now, eight):
+    plan(engine, eight, AN, ladder=("fax", "modem"))
+    plan(engine, eight, BINH, ladder=("",))  # of a release that did not write ladders down
+    zalo = Channel("zalo")
+    worker = worker_of(engine, plain, now, zalo, Channel("esms"))
+    rounds(worker, lambda: not worker.round())
+    assert zalo.given == []
+    Timetable(engine, plain).look(now[0])
+    rounds(worker, lambda: sorted(zalo.given) == [AN, BINH])
+
+
+def test_a_notice_that_has_tried_every_channel_that_is_left_fails_and_says_so(engine, plain, now, eight):
+    plan(engine, eight, AN, ladder=("fax",))
     with database.writing(engine) as session:
-        session.scalars(select(tables.Notice).filter_by(phone=AN)).one().rung = 7
-    worker = worker_of(engine, plain, now)  # no channel at all: BINH waits until it is too late
-    rounds(worker, lambda: states(engine)[AN] == ("failed", 7, "no_channel"))
+        notice_id = session.scalars(select(tables.Notice.id)).one()
+        for channel in ("zalo", "esms"):
+            session.add(tables.Attempt(id=channel, notice_id=notice_id, channel=channel, at=eight))
+    Timetable(engine, plain).look(now[0])
+    assert states(engine)[AN] == ("failed", 0, "no_channel")
+
+
+def test_what_nobody_sends_expires_at_its_deadline(engine, plain, now, eight):
+    plan(engine, eight, AN)
     now[0] += 9_000
-    rounds(worker, lambda: states(engine)[BINH][0] == "expired")
+    rounds(worker_of(engine, plain, now), lambda: states(engine)[AN][0] == "expired")
 
 
 def test_a_callback_that_cannot_be_confirmed_is_put_off_and_given_up_in_the_end(engine, plain, now, eight):
@@ -209,6 +232,7 @@ def test_numbers_missed_while_the_worker_was_off_are_given_when_it_is_back(engin
         registrations.register(session, asked, plain, eight)
         opens = session.scalars(select(tables.Shift.opens_at).filter_by(day=day)).first()
     now[0] = opens + 3_600
+    Timetable(engine, plain).look(now[0])
     zalo = Channel("zalo")
     rounds(worker_of(engine, plain, now, zalo), lambda: zalo.given == [AN])
 

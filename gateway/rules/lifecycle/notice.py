@@ -13,9 +13,20 @@ It ends, for ever, as
   cancelled somebody withdrew it,
   expired   its deadline passed first.
 
+What a rung's failure means decides where the notice goes:
+  never to this person (refused)       the next rung at once
+  nobody can be told there (barred)    the next rung at once; on the last rung it waits for the channel
+  not handed over (unreached)          the same rung after a pause, a few times, then the next rung
+  not at this hour (postponed)         the same rung when the hour has come
+  perhaps handed over (unsure)         wait for a receipt, then the next rung, and never this one again
+  silence after it was taken           ask the provider once, then the next rung
+
 Two rules make it safe. A rung whose outcome is unknown is never tried again: the notice waits, then takes
 the next rung. A final state is never overwritten: what arrives late is kept as evidence on the attempt, and
 a second arrival is recorded as `reached_twice`.
+
+Two rules make it end. No wait on a rung takes more than half of the time that is left while a rung follows,
+and every open state has a `due` at which a sweeper finds it; a `due` at or past the deadline is the end.
 
 Receipts may come before the provider's own answer is stored; that cell exists (sending × delivered), and so
 does its echo (delivered × accepted). Whoever executes the steps decides nothing.
@@ -40,12 +51,14 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.DELIVERED, State.FAILED, State.CANCELLED, State.EXPIRED})
+WAITING = frozenset({State.SENDING, State.SENT, State.UNKNOWN})
 
 
 class Happening(StrEnum):
     CLAIMED = "claimed"  # a worker took it to send it
     ACCEPTED = "accepted"  # the provider took it
     REFUSED = "refused"  # never as it stands: the next rung
+    BARRED = "barred"  # not handed over, for no fault of this message: the next rung, or wait until `until`
     UNREACHED = "unreached"  # certainly not handed over: the same rung again, later
     UNSURE = "unsure"  # perhaps handed over
     POSTPONED = "postponed"  # not at this hour: the same rung at `until`
@@ -55,41 +68,52 @@ class Happening(StrEnum):
     CANCEL = "cancel"  # somebody withdraws it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
-    """`until` goes with POSTPONED; `reason` is a short code or sentence for the record.
+    """`until` goes with POSTPONED and BARRED; `reason` is a short code or sentence for the record.
 
     `rung` is where the attempt was made that this is about; None when it is about no attempt.
+    `chance` is a draw in [0, 1) that spreads repeats, so that a hundred do not knock at the same second.
     """
 
     happening: Happening
     reason: str = ""
     until: int = 0
     rung: int | None = None
+    chance: float = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """`rungs`: how many channels. The waits are seconds; `retries` are the pauses before the 2nd, 3rd … try."""
+    """Seconds. `retries` are the pauses before the 2nd, 3rd … try, each ± a fifth.
 
-    rungs: int
+    `ask_wait` is how long the provider's word is waited for when it is asked. `fallback_by` is the last
+    moment before the quiet hours at which a fallback still gets through; None where there are none.
+    """
+
     receipt_wait: int
     receipt_wait_urgent: int
     unknown_wait: int
     retries: tuple[int, ...]
     lease: int
+    ask_wait: int = 10
+    fallback_by: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Notice:
+    """`rungs`: how many channels its ladder has. `asked`: the provider was asked about it on this rung."""
+
     state: State
     rung: int
+    rungs: int
     tries: int
     due: int
     deadline: int
     urgent: bool
     reason: str = ""
     reached_twice: bool = False
+    asked: bool = False
 
 
 Cell = Callable[[Notice, Event, int, Policy], Notice]
@@ -109,52 +133,81 @@ def _stay(notice: Notice, _event: Event, _now: int, _policy: Policy) -> Notice:
     return notice
 
 
+def _last(notice: Notice) -> bool:
+    return notice.rung + 1 >= notice.rungs
+
+
+def _half(notice: Notice, now: int) -> int:
+    """What a rung may take of the time that is left while another rung follows."""
+    return max(1, (notice.deadline - now) // 2)
+
+
 def _claimed(notice: Notice, _event: Event, now: int, policy: Policy) -> Notice:
     if now >= notice.deadline:
-        return _end(notice, State.EXPIRED, "deadline", now)
+        return _end(notice, State.EXPIRED, notice.reason or "deadline", now)
     return replace(notice, state=State.SENDING, tries=notice.tries + 1, due=now + policy.lease)
 
 
 def _accepted(notice: Notice, _event: Event, now: int, policy: Policy) -> Notice:
+    due = min(now + _patience(notice, now, policy), max(now, notice.deadline))
+    return replace(notice, state=State.SENT, due=due, reason="", asked=False)
+
+
+def _patience(notice: Notice, now: int, policy: Policy) -> int:
+    """How long a receipt is waited for: half of what is left at most, and so that a fallback is not caught
+    by the night, if the message had a fair time to arrive before that."""
     wait = policy.receipt_wait_urgent if notice.urgent else policy.receipt_wait
-    if notice.rung + 1 < policy.rungs:  # leave the next rung half of the time that is left
-        wait = min(wait, max(1, (notice.deadline - now) // 2))
-    return replace(notice, state=State.SENT, due=min(now + wait, max(now, notice.deadline)), reason="")
+    if _last(notice):
+        return wait
+    wait = min(wait, _half(notice, now))
+    evening = policy.fallback_by - now if policy.fallback_by is not None and not notice.urgent else wait
+    return min(wait, evening) if evening >= policy.unknown_wait else wait
 
 
 def _unsure(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
-    wait = min(policy.unknown_wait, max(1, (notice.deadline - now) // 2))
+    wait = min(policy.unknown_wait, _half(notice, now))
     return replace(notice, state=State.UNKNOWN, due=now + wait, reason=event.reason)
 
 
 def _again(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
-    """The same rung after a pause, while pauses are left and the next rung still gets its half of the time."""
-    pause = policy.retries[notice.tries - 1] if notice.tries <= len(policy.retries) else None
-    last = notice.rung + 1 >= policy.rungs
-    if pause is None or (not last and pause > (notice.deadline - now) // 2):
+    """The same rung after a pause, while pauses are left and the next rung still gets its half of the time.
+
+    The last rung has nothing to leave time for: it goes on at the longest pause until the deadline.
+    """
+    left = policy.retries[max(0, notice.tries - 1) :] or (policy.retries[-1:] if _last(notice) else ())
+    pause = round(left[0] * (0.8 + 0.4 * event.chance)) if left else None
+    if pause is None or (not _last(notice) and pause > (notice.deadline - now) // 2):
         return _next_rung(notice, event, now, policy)
     return _created(replace(notice, reason=event.reason), now + pause, now)
 
 
 def _postponed(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
     """Later on the same rung, and no failed try; but a provider (`rung`) may not wait away the next rung's half."""
-    more = event.rung is not None and notice.rung + 1 < policy.rungs
-    if more and event.until > now + (notice.deadline - now) // 2:
+    if event.rung is not None and not _last(notice) and event.until > now + (notice.deadline - now) // 2:
         return _next_rung(notice, event, now, policy)
     return _created(replace(notice, reason=event.reason, tries=max(0, notice.tries - 1)), event.until, now)
 
 
+def _barred(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
+    """Nothing was handed over. On the last rung the channel may come back in time."""
+    if _last(notice) and event.until > now:
+        return _created(replace(notice, reason=event.reason, tries=0), event.until, now)
+    return _next_rung(notice, event, now, policy)
+
+
 def _next_rung(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
-    if notice.rung + 1 >= policy.rungs:
+    if _last(notice):
         return _end(notice, State.FAILED, event.reason or "no_receipt", now)
-    return _created(replace(notice, rung=notice.rung + 1, tries=0, reason=event.reason), now, now)
+    return _created(
+        replace(notice, rung=notice.rung + 1, tries=0, reason=event.reason, asked=False), now, now
+    )
 
 
-def _overdue(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
-    """It could not be sent in time, or its channel is not on the ladder any more."""
+def _overdue(notice: Notice, _event: Event, now: int, _policy: Policy) -> Notice:
+    """It could not be sent in time."""
     if now >= notice.deadline:
         return _end(notice, State.EXPIRED, notice.reason or "deadline", now)
-    return _end(notice, State.FAILED, "no_channel", now) if notice.rung >= policy.rungs else notice
+    return notice
 
 
 def _created(notice: Notice, due: int, now: int) -> Notice:
@@ -173,6 +226,13 @@ def _delivered_late(notice: Notice, _event: Event, _now: int, _policy: Policy) -
 
 def _arrived_late(notice: Notice, _event: Event, _now: int, _policy: Policy) -> Notice:
     return replace(notice, reason="arrived_late")
+
+
+def _unanswered(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
+    """No receipt: the provider is asked once what it knows; then the next rung."""
+    if not notice.asked and now < notice.deadline:
+        return replace(notice, asked=True, due=min(now + policy.ask_wait, notice.deadline))
+    return _silent(notice, event, now, policy)
 
 
 def _silent(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
@@ -195,22 +255,6 @@ def _end(notice: Notice, state: State, reason: str, now: int) -> Notice:
     return replace(notice, state=state, reason=reason, due=now)
 
 
-def _waiting(silence: Cell) -> Mapping[Happening, Cell]:
-    """The row of a state that waits for a receipt after a hand-over."""
-    return {
-        Happening.CLAIMED: _stay,
-        Happening.ACCEPTED: _accepted,
-        Happening.REFUSED: _next_rung,
-        Happening.UNREACHED: _stay,
-        Happening.UNSURE: _stay,
-        Happening.POSTPONED: _stay,
-        Happening.DELIVERED: _delivered,
-        Happening.UNDELIVERED: _next_rung,
-        Happening.SILENCE: silence,
-        Happening.CANCEL: _cancelled,
-    }
-
-
 def _final(arrived: Cell = _stay) -> Mapping[Happening, Cell]:
     return dict.fromkeys(Happening, _stay) | {Happening.DELIVERED: arrived}
 
@@ -220,6 +264,7 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.CLAIMED: _claimed,
         Happening.ACCEPTED: _stay,  # the answer to an older rung, recorded on its attempt
         Happening.REFUSED: _stay,
+        Happening.BARRED: _barred,
         Happening.UNREACHED: _stay,
         Happening.UNSURE: _stay,
         Happening.POSTPONED: _postponed,
@@ -232,6 +277,7 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.CLAIMED: _stay,
         Happening.ACCEPTED: _accepted,
         Happening.REFUSED: _next_rung,
+        Happening.BARRED: _barred,
         Happening.UNREACHED: _again,
         Happening.UNSURE: _unsure,
         Happening.POSTPONED: _postponed,
@@ -240,14 +286,38 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.SILENCE: _lost_in_sending,
         Happening.CANCEL: _cancelled,
     },
-    State.SENT: _waiting(_silent) | {Happening.ACCEPTED: _stay, Happening.REFUSED: _stay},
-    # A worker that was late, not dead, may still say that it handed nothing over
-    State.UNKNOWN: _waiting(_silent) | {Happening.UNREACHED: _again, Happening.POSTPONED: _postponed},
+    State.SENT: {
+        Happening.CLAIMED: _stay,
+        Happening.ACCEPTED: _stay,
+        Happening.REFUSED: _stay,
+        Happening.BARRED: _stay,
+        Happening.UNREACHED: _stay,
+        Happening.UNSURE: _stay,
+        Happening.POSTPONED: _stay,
+        Happening.DELIVERED: _delivered,
+        Happening.UNDELIVERED: _next_rung,
+        Happening.SILENCE: _unanswered,
+        Happening.CANCEL: _cancelled,
+    },
+    State.UNKNOWN: {
+        Happening.CLAIMED: _stay,
+        Happening.ACCEPTED: _accepted,  # a worker that was late, not dead
+        Happening.REFUSED: _next_rung,
+        Happening.BARRED: _barred,  # such a worker may also say that it handed nothing over
+        Happening.UNREACHED: _again,
+        Happening.UNSURE: _stay,
+        Happening.POSTPONED: _postponed,
+        Happening.DELIVERED: _delivered,
+        Happening.UNDELIVERED: _next_rung,
+        Happening.SILENCE: _silent,
+        Happening.CANCEL: _cancelled,
+    },
     State.DELIVERED: _final(_delivered_late),
     State.FAILED: _final(_arrived_late),
-    State.CANCELLED: _final(),
+    State.CANCELLED: _final(_arrived_late),
     State.EXPIRED: _final(_arrived_late),
 }
+"""Every state's row, every happening's cell."""
 
 TABLE: Mapping[tuple[State, Happening], Cell] = {
     (state, happening): cell for state, row in ROWS.items() for happening, cell in row.items()

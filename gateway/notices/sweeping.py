@@ -1,0 +1,160 @@
+"""Moving on what waited in vain: leases that ran out, receipts that did not come, deadlines that passed.
+
+Every open state has its sweeper here: *sending*, *sent* and *unknown* by their `due`, *created* by its deadline
+(its `due` is the claim's), and what has no channel any more by `adopt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.orm import Session
+
+from gateway import tables
+from gateway.notices import steps
+from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
+
+_c = tables.Notice.__table__.c
+
+
+@dataclass(frozen=True)
+class Question:
+    """A notice whose provider is asked what it knows, because no receipt came."""
+
+    notice_id: str
+    attempt_id: str
+    channel: str
+    rung: int
+    provider_ref: str
+
+
+@dataclass(frozen=True)
+class Swept:
+    moved: int
+    questions: tuple[Question, ...]
+
+
+def sweep(session: Session, most: int, channels: Collection[str], now: int, policy: Policy) -> Swept:
+    """Move on at most `most` notices of each sort. Providers of `channels` can be asked from here."""
+    taken = steps.Steps(policy)
+    waited = steps.rows(session, _waited(most, now))
+    lost = [row.id for row in waited if row.state == State.SENDING]
+    asked = []
+    for row in (*waited, *steps.rows(session, _too_late(most, now))):
+        before = row.asked
+        after = taken.take(row, Event(Happening.SILENCE), now)
+        if after.state is State.SENT and after.asked and not before:
+            asked.append(row)
+    questions = _questions(session, asked, channels)
+    answerable = {one.notice_id for one in questions}
+    for row in asked:
+        if row.id not in answerable:  # there is nobody to ask
+            taken.take(row, Event(Happening.SILENCE), now)
+    moved = taken.write(session, now)
+    if lost:
+        _mark_unknown(session, lost, now)
+    return Swept(moved, tuple(questions))
+
+
+def _waited(most: int, now: int):
+    wanted = select(*steps.COLUMNS).where(
+        _c.state.in_((State.SENDING.value, State.SENT.value, State.UNKNOWN.value)), _c.due <= now
+    )
+    return wanted.order_by(_c.due).limit(most).with_for_update(skip_locked=True)
+
+
+def _too_late(most: int, now: int):
+    wanted = select(*steps.COLUMNS).where(_c.state == State.CREATED.value, _c.deadline <= now)
+    return wanted.order_by(_c.deadline).limit(most).with_for_update(skip_locked=True)
+
+
+def _questions(session: Session, asked: Sequence[Row], channels: Collection[str]) -> list[Question]:
+    """The accepted attempt of each on its present rung, where the provider gave it a name."""
+    rows = {row.id: row for row in asked if row.channel in channels}
+    if not rows:
+        return []
+    wanted = select(tables.Attempt).where(
+        tables.Attempt.notice_id.in_(rows),
+        tables.Attempt.state == "accepted",
+        tables.Attempt.provider_ref.is_not(None),
+    )
+    return [
+        Question(one.notice_id, one.id, one.channel, one.rung, one.provider_ref)
+        for one in session.scalars(wanted)
+        if one.rung == rows[one.notice_id].rung and one.channel == rows[one.notice_id].channel
+    ]
+
+
+def _mark_unknown(session: Session, ids: Sequence[str], now: int) -> None:
+    """The attempts that a dead worker left in its hands: nobody knows how they ended."""
+    session.execute(
+        update(tables.Attempt)
+        .where(tables.Attempt.notice_id.in_(ids), tables.Attempt.state == "handing_over")
+        .values(state="unknown", code="worker_lost", answered_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider said to a question: arrived, not, or None where it does not know or was not reached."""
+
+    question: Question
+    delivered: bool | None
+    code: str = ""
+
+
+def answered(session: Session, answers: Sequence[Answer], now: int, policy: Policy) -> None:
+    """Carry out what providers said; who knows nothing has had its chance."""
+    taken = steps.Steps(policy)
+    noticed = steps.locked(session, [one.question.notice_id for one in answers])
+    known = {True: Happening.DELIVERED, False: Happening.UNDELIVERED, None: Happening.SILENCE}
+    for one in answers:
+        row = noticed.get(one.question.notice_id)
+        if row is not None:
+            taken.take(row, Event(known[one.delivered], one.code, rung=one.question.rung), now)
+    taken.write(session, now)
+    for one in answers:
+        if one.delivered is not None:
+            _write_report(session, one, now)
+
+
+def _write_report(session: Session, answer: Answer, now: int) -> None:
+    session.execute(
+        update(tables.Attempt)
+        .where(tables.Attempt.id == answer.question.attempt_id, tables.Attempt.state == "accepted")
+        .values(state="delivered" if answer.delivered else "undelivered", receipt_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def adopt(session: Session, ladder: Sequence[str], most: int, now: int, policy: Policy) -> int:
+    """Give what waits for a channel that is not configured any more a rung that is. How many rows.
+
+    A notice keeps the ladder it was planned with, so that a changed configuration never makes a rung mean
+    another channel; here it gets the part of the new ladder that it has not tried.
+    """
+    stranded = session.scalars(
+        select(tables.Notice)
+        .where(_c.state == State.CREATED.value, _c.channel.not_in(ladder))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in stranded:
+        _rehouse(session, row, ladder, now)
+    session.flush()
+    return len(stranded)
+
+
+def _rehouse(session: Session, row: tables.Notice, ladder: Sequence[str], now: int) -> None:
+    tried = set(session.scalars(select(tables.Attempt.channel).filter_by(notice_id=row.id)))
+    rest = [channel for channel in ladder if channel not in tried]
+    done = [channel for channel in row.ladder.split(steps.SEPARATOR) if channel in tried]
+    if rest:
+        row.ladder, row.rung = steps.SEPARATOR.join([*done, *rest]), len(done)
+        row.channel, row.tries = rest[0], 0
+    else:
+        row.state, row.reason, row.final_at = State.FAILED.value, "no_channel", now
+    row.changed_at = now

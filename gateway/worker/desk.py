@@ -1,0 +1,173 @@
+"""The database side of sending: one turn is one transaction that writes results down and claims new tasks.
+
+A desk has no threads and no clock, so a simulation can sit at it. A turn that fails writes nothing; then its
+parts are done one by one, so that a row that cannot be written does not hold up the others.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from gateway import database, lanes, notices, tables
+from gateway.notices import Answer, Question, Result, Room, Task, Terms, barriers
+from gateway.queue.day import insert_new
+from gateway.rules import hours
+from gateway.rules.settings import Settings
+
+log = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 10
+NIGHTFALL_SECONDS = 300  # a fallback so long before the quiet hours still gets through
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What the lanes brought back since the last turn."""
+
+    results: Sequence[Result] = ()
+    answers: Sequence[Answer] = ()
+
+
+@dataclass
+class Turn:
+    """What a turn found: tasks to hand over, questions to ask, receipts to read; `moved` rows in all.
+
+    `written`: whether what was brought is in the rows now; if not, bring it again.
+    """
+
+    tasks: list[Task] = field(default_factory=list)
+    questions: tuple[Question, ...] = ()
+    unread: list[tuple[int, str, str]] = field(default_factory=list)
+    moved: int = 0
+    written: bool = True
+    walls: dict[tuple[str, str], barriers.Barrier] = field(default_factory=dict)
+
+
+class Desk:
+    """`channels` are those that this host sends on; `name` is the lease's."""
+
+    def __init__(self, engine: Engine, config: Settings, channels: Sequence[str], name: str):
+        self._engine, self._config, self._channels, self._name = engine, config, tuple(channels), name
+        self._breaking = barriers.policy(config)
+        self._started_at: int | None = None
+        self._seen_at = 0
+        self.leads = False
+
+    def turn(self, brought: Brought, rooms: Mapping[str, Room], now: int) -> Turn:
+        """One transaction's worth of work."""
+        found = Turn()
+        parts = [
+            functools.partial(part, found=found, now=now)
+            for part in (
+                functools.partial(self._record, brought),
+                self._settle,
+                self._sweep,
+                functools.partial(self._claim, rooms),
+                self._beat,
+            )
+        ]
+        try:
+            with database.writing(self._engine) as session:
+                for part in parts:
+                    part(session)
+        except Exception:
+            log.exception("a turn failed and wrote nothing; its parts are tried alone")
+            found = self._one_by_one(brought, rooms, now)
+        return found
+
+    def _one_by_one(self, brought: Brought, rooms: Mapping[str, Room], now: int) -> Turn:
+        found = Turn()
+        found.written = self._tried(functools.partial(self._record, brought), found, now)
+        for part in (self._settle, self._sweep):
+            self._tried(part, found, now)
+        if found.written:  # what is not written yet may hold the lease of what would be claimed
+            if not self._tried(functools.partial(self._claim, rooms), found, now):
+                found.tasks = []
+            self._tried(self._beat, found, now)
+        return found
+
+    def _tried(self, part: Callable[..., None], found: Turn, now: int) -> bool:
+        try:
+            with database.writing(self._engine) as session:
+                part(session, found=found, now=now)
+        except Exception:
+            log.exception("a part of a turn failed; it is tried again")
+            return False
+        return True
+
+    def terms(self, session: Session, now: int) -> Terms:
+        """What holds for this turn."""
+        table, zone = self._config.timetable, self._config.station.zone
+        night = hours.next_quiet(now, table.quiet_from, table.quiet_until, zone)
+        return Terms(
+            policy=notices.policy(self._config, night - NIGHTFALL_SECONDS if night is not None else None),
+            breaking=self._breaking,
+            batch=self._config.notices.batch,
+            quiet_until=hours.quiet_until(now, table.quiet_from, table.quiet_until, zone),
+            barriers=barriers.standing(session),
+            able=self._able,
+        )
+
+    def _able(self, channel: str, kind: str) -> bool:
+        return channel != "zalo" or kind in self._config.zalo.templates
+
+    def _record(self, brought: Brought, session: Session, found: Turn, now: int) -> None:
+        terms = self.terms(session, now)
+        if brought.results:
+            notices.record(session, brought.results, now, terms)
+        if brought.answers:
+            notices.answered(session, brought.answers, now, terms.policy)
+        found.moved += len(brought.results) + len(brought.answers)
+
+    def _settle(self, session: Session, found: Turn, now: int) -> None:
+        policy = notices.policy(self._config)
+        found.moved += notices.settle_receipts(session, self._config.notices.batch, now, policy)
+        found.unread = notices.unread_receipts(session, self._channels, self._config.notices.batch, now)
+
+    def _sweep(self, session: Session, found: Turn, now: int) -> None:
+        policy = notices.policy(self._config)
+        swept = notices.sweep(session, self._config.notices.batch, self._channels, now, policy)
+        found.questions = swept.questions
+        found.moved += swept.moved
+
+    def _claim(self, rooms: Mapping[str, Room], session: Session, found: Turn, now: int) -> None:
+        terms = self.terms(session, now)
+        ways = lanes.ways(session, self._config)
+        limited = {name: way for name, way in ways.items() if way.per_minute and name in rooms}
+        rooms = {
+            name: self._within(session, limited.get(name), room, now)
+            for name, room in rooms.items()
+            if not ways[name].paused
+        }
+        found.tasks, moved = notices.claim_due(session, rooms, terms, self._name, now)
+        for name in limited:
+            lanes.spent(session, name, sum(task.channel == name for task in found.tasks))
+        found.moved += moved
+        found.walls = dict(terms.barriers)
+
+    @staticmethod
+    def _within(session: Session, way: lanes.Way | None, room: Room, now: int) -> Room:
+        """Of a lane's room what its rate lets through."""
+        if way is None:
+            return room
+        most = lanes.allowed(session, way, now)
+        return Room(min(room.any, most), max(0, min(room.urgent, most - room.any)))
+
+    def _beat(self, session: Session, found: Turn, now: int) -> None:
+        """Say now and then that this process lives, from the thread that does the work."""
+        if self._started_at is not None and now < self._seen_at + HEARTBEAT_SECONDS:
+            return
+        about: dict[str, Any] = {"seen_at": now, "lanes": list(self._channels), "leads": self.leads}
+        if self._started_at is None:
+            insert_new(session, tables.Workplace, name=self._name, started_at=now, **about)
+            self._started_at = now
+        row = session.get(tables.Workplace, self._name)
+        if row is not None:
+            row.seen_at, row.leads = now, self.leads
+        self._seen_at = now

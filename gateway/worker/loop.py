@@ -1,0 +1,262 @@
+"""The loop itself: turns at the desk, lanes that send, questions and receipts that are read beside it.
+
+One thread owns the rows: each turn writes down what the lanes brought back and claims what is due. The lanes'
+threads send, outside any transaction. Dying at any instant loses nothing: a claimed row's lease runs out and
+its attempt is *unknown*.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import Engine
+
+from gateway import channels as rooms
+from gateway import database, lanes, notices
+from gateway.notices import Answer, Question, Result, Room, Task
+from gateway.pulse import Pulse
+from gateway.rules.settings import Settings
+from gateway.worker.desk import Brought, Desk, Turn
+from gateway.worker.lane import Lane
+from gateway.worker.leading import Leadership
+from gateway.worker.sender import Sender, SimsDay
+from gateway.worker.timetable import Timetable
+
+log = logging.getLogger(__name__)
+IDLE_SECONDS = 0.5
+LINGER_SECONDS = (
+    0.05  # while lanes are busy, results gather so long: a turn costs as much for one as for fifty
+)
+AHEAD = 2  # tasks held per thread of a lane: enough to keep it busy, few enough to lose to a crash
+LOOK_AT_LANES_SECONDS = 1
+
+
+class Worker:
+    """Sends what is due through `channels` (name → channel) until `stop` is set."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: Settings,
+        channels: Mapping[str, rooms.Channel],
+        words: Callable[[str, str], str],
+        now: Callable[[], int],
+    ):
+        """`words(language, text)` translates; `now()` gives whole seconds."""
+        self._engine, self._config, self._now = engine, config, now
+        own = [
+            name
+            for name in notices.ladder(config)
+            if name in channels and (not config.notices.lanes or name in config.notices.lanes)
+        ]
+        self._channels = {name: self._guarded(channels[name]) for name in own}
+        self._name = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._desk = Desk(engine, config, own, self._name)
+        self._sender = Sender(engine, config, self._channels, words, now)
+        self._results: deque[Result] = deque()
+        self._answers: deque[Answer] = deque()
+        self._flying: Counter[str] = Counter()
+        self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._lanes = {name: Lane(name, self._channels[name].concurrency, self._hand_over) for name in own}
+        self._reading = ThreadPoolExecutor(2, thread_name_prefix="receipts")
+        self._being_read: set[int] = set()
+        self._timetable = Timetable(engine, config)
+        self._timekeeper = Leadership(engine, "timetable")
+        self._modem = Leadership(engine, "modem")
+        self._lanes_at, self._has_modem = 0, False
+        self.turned_at = now()
+
+    def _guarded(self, channel: rooms.Channel) -> rooms.Channel:
+        return SimsDay(channel, self._engine, self._config, self._now) if channel.name == "modem" else channel
+
+    def run(self) -> None:
+        """Work until `stop`; a turn that fails is logged and tried again."""
+        beside = [
+            threading.Thread(target=one, name=name, daemon=True)
+            for name, one in (("worker-pulse", self._watch), ("worker-timetable", self._keep_time))
+        ]
+        for thread in beside:
+            thread.start()
+        while not self._stop.is_set():
+            self._wake.clear()
+            self._hurry.clear()
+            try:
+                busy = self.round()
+            except Exception:
+                log.exception("a round of the worker failed; it is tried again")
+                busy = False
+            self._pause(busy)
+        self._close()
+        for thread in beside:
+            thread.join(timeout=5)
+        self._timekeeper.release()
+        self._modem.release()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._sender.stopping.set()
+        self._wake.set()
+        self._hurry.set()
+
+    def alive(self) -> bool:
+        """Whether turns are taken: for the readiness of this process."""
+        return self._now() - self.turned_at < 60
+
+    def _pause(self, busy: bool) -> None:
+        """Let results gather while the lanes have enough to do; at once where somebody is called."""
+        if not self._flying.total():
+            if not busy:
+                self._wake.wait(IDLE_SECONDS)
+            return
+        began = time.monotonic()
+        while self._flying.total() > len(self._results) and not self._hungry():
+            patience = LINGER_SECONDS if self._results else IDLE_SECONDS
+            if self._hurry.wait(0.005) or time.monotonic() - began >= patience:
+                return
+
+    def _hungry(self) -> bool:
+        """Whether a lane that was full will soon have nothing to do."""
+        return any(
+            self._flying[name] > lane.concurrency and lane.waiting < max(1, lane.concurrency // 2)
+            for name, lane in self._lanes.items()
+        )
+
+    def _watch(self) -> None:
+        pulse = Pulse(self._engine)
+        while not self._stop.is_set():
+            if pulse.wait(IDLE_SECONDS * 4, self._stop):
+                if self._somebody_is_called():
+                    self._hurry.set()
+                self._wake.set()
+        pulse.close()
+
+    def _somebody_is_called(self) -> bool:
+        try:
+            with database.reading(self._engine) as session:
+                return notices.urgent_is_due(session, tuple(self._channels), self._now())
+        except Exception as fault:
+            log.warning("it is not known whether somebody is called: %s", type(fault).__name__)
+            return False
+
+    def _keep_time(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._desk.leads = self._timekeeper.held()
+                if self._desk.leads:
+                    self._timetable.look(self._now())
+            except Exception:
+                log.exception("the timetable failed; it is tried again")
+            self._stop.wait(1.0)
+
+    def _close(self) -> None:
+        """Let what is being handed over end, and write that and what was not handed over down."""
+        for lane in self._lanes.values():
+            self._results.extend(self._sender.stopped(task) for task in lane.drained())
+        for lane in self._lanes.values():
+            lane.end()
+        self._reading.shutdown(wait=True, cancel_futures=True)
+        while self._results or self._answers:
+            if not self._desk.turn(self._brought(), {}, self._now()).written:
+                return
+
+    def round(self) -> bool:
+        """One turn at the desk, and its tasks to the lanes; True if something moved."""
+        now = self._now()
+        self._look_at_lanes(now)
+        brought = self._brought()
+        back = Counter(result.task.channel for result in brought.results)
+        self._flying.subtract(back)  # what is being written down has left its place
+        turn = self._desk.turn(brought, self._rooms(), now)
+        if not turn.written:
+            self._flying.update(back)
+            self._results.extendleft(reversed(brought.results))
+            self._answers.extendleft(reversed(brought.answers))
+        self._sender.walls = turn.walls
+        self._give_out(turn)
+        self.turned_at = now
+        return bool(turn.moved)
+
+    def _brought(self) -> Brought:
+        most = self._config.notices.batch
+        results = [self._results.popleft() for _ in range(min(most, len(self._results)))]
+        answers = [self._answers.popleft() for _ in range(min(most, len(self._answers)))]
+        return Brought(results, answers)
+
+    def _give_out(self, turn: Turn) -> None:
+        for task in turn.tasks:
+            self._flying[task.channel] += 1
+            self._lanes[task.channel].put(task)
+        for question in turn.questions:
+            self._reading.submit(self._ask, question)
+        for receipt_id, channel, body in turn.unread:
+            if receipt_id not in self._being_read and channel in self._channels:
+                self._being_read.add(receipt_id)
+                self._reading.submit(self._read, receipt_id, channel, body)
+
+    def _rooms(self) -> dict[str, Room]:
+        """What each lane takes now; a modem is one process's alone."""
+        rooms_left = {}
+        for name, lane in self._lanes.items():
+            free = AHEAD * lane.concurrency - self._flying[name]
+            if name != "modem" or self._has_modem:
+                urgent = max(0, min(lane.concurrency, free + lane.concurrency))
+                rooms_left[name] = Room(max(0, free), urgent)
+        return rooms_left
+
+    def _look_at_lanes(self, now: int) -> None:
+        """What somebody changed since: more or fewer threads, from now on; and whose the modem is."""
+        if now < self._lanes_at:
+            return
+        self._lanes_at = now + LOOK_AT_LANES_SECONDS
+        with database.reading(self._engine) as session:
+            changed = lanes.changed(session)
+        for name, lane in self._lanes.items():
+            wanted = changed.get(name, self._channels[name].concurrency)
+            if wanted != lane.concurrency:
+                lane.resize(wanted)
+        self._has_modem = "modem" in self._lanes and self._modem.held()
+
+    def _hand_over(self, task: Task) -> None:
+        try:
+            result = self._sender.send(task)
+        except Exception as fault:  # before anything was handed over: see `Sender.send`
+            log.exception("notice %s could not be handed over", task.notice_id)
+            result = self._sender.broken(task, fault)
+        self._results.append(result)
+
+    def _ask(self, question: Question) -> None:
+        """What the provider knows of a message for which no receipt came."""
+        try:
+            report = self._channels[question.channel].pull(question.provider_ref, question.attempt_id)
+            delivered, code = (report.delivered, report.code) if report else (None, "")
+        except Exception as fault:
+            log.warning("%s could not be asked about a message: %s", question.channel, type(fault).__name__)
+            delivered, code = None, ""
+        self._answers.append(Answer(question, delivered, code))
+        self._wake.set()
+
+    def _read(self, receipt_id: int, channel: str, body: str) -> None:
+        """What a callback says; a failure is asked after first, as callbacks may be forged."""
+        try:
+            report = self._channels[channel].callback(json.loads(body))
+            if report is not None and report.delivered is False:
+                report = self._channels[channel].pull(report.provider_ref, report.reference or "") or report
+            delivered, code = (report.delivered, report.code) if report else (None, "")
+            with database.writing(self._engine) as session:
+                notices.read_receipt(session, receipt_id, delivered, code, self._now())
+            self._wake.set()
+        except Exception as fault:
+            log.warning("receipt %s cannot be read or confirmed now: %s", receipt_id, type(fault).__name__)
+            with database.writing(self._engine) as session:
+                notices.put_off_receipt(session, receipt_id, self._now())
+        finally:
+            self._being_read.discard(receipt_id)

@@ -1,0 +1,126 @@
+"""What the hour asks for: tomorrow's numbers, erasing what is over, telling the officer's phones.
+
+Every step may be done again by anybody at any time; that one process leads only saves the others the work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, or_, select
+
+from gateway import alerts, database, notices, registrations, retention, tables
+from gateway.notices import suppressing
+from gateway.rules import hours
+from gateway.rules.settings import Settings
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 20
+ADOPT_SECONDS = 600
+TOLD_WITHIN = 3_600  # an older alert is on the page, and no news any more
+GONE_SECONDS = 86_400  # a workplace that was not seen for so long is forgotten
+
+
+class Timetable:
+    """`look(now)` does what is due; cheap to call often."""
+
+    def __init__(self, engine: Engine, config: Settings):
+        self._engine, self._config = engine, config
+        self._at = self._adopt_at = 0
+        self._purged: date | None = None
+
+    def look(self, now: int) -> None:
+        if now < self._at:
+            return
+        self._at = now + LOOK_SECONDS
+        self._tried("purge", self._purge, now)
+        self._tried("channels that are gone", self._adopt, now)
+        self._tried("alerts by phone", self._tell_alerts, now)
+        for shift_id in self._shifts_to_number(now):
+            self._tried(f"numbers of shift {shift_id}", self._number, shift_id, now)
+
+    def _tried(self, what: str, step: Callable[..., None], *about: Any) -> None:
+        """One step that fails must not keep the others from being done."""
+        try:
+            step(*about)
+        except Exception:
+            log.exception("the timetable's %s failed; it is tried again", what)
+
+    def _number(self, shift_id: int, now: int) -> None:
+        with database.writing(self._engine) as session:
+            given = registrations.give_numbers(session, shift_id, self._config, now)
+        log.info("shift %s: %s numbers given, %s notices planned", shift_id, given.numbers, given.notices)
+
+    def _purge(self, now: int) -> None:
+        """Once a day, and at every start: personal data has its time and is then gone."""
+        today = hours.day_of(now, self._config.station.zone)
+        if today != self._purged:
+            with database.writing(self._engine) as session:
+                erased = retention.purge(session, self._config, now)
+                suppressing.expire(session, now)
+                alerts.expire(session, now)
+                _forget_workplaces(session, now)
+            self._purged = today
+            log.info("personal data erased: %s", erased)
+
+    def _adopt(self, now: int) -> None:
+        """A changed configuration may leave notices on a channel that nobody sends on any more."""
+        if now < self._adopt_at:
+            return
+        ladder, policy = notices.ladder(self._config), notices.policy(self._config)
+        moved = self._config.notices.batch
+        while moved == self._config.notices.batch:
+            with database.writing(self._engine) as session:
+                moved = notices.adopt(session, ladder, self._config.notices.batch, now, policy)
+        self._adopt_at = now + ADOPT_SECONDS
+
+    def _tell_alerts(self, now: int) -> None:
+        """Each open alert once to each phone that `[alerts]` names."""
+        phones = self._config.alerts.phones
+        if not phones:
+            return
+        lasting = self._config.notices.deadlines.other
+        with database.writing(self._engine) as session:
+            fresh = [one for one in alerts.open_ones(session) if one.opened_at > now - TOLD_WITHIN]
+            planned = [
+                notices.Planned(
+                    key=f"alert:{one.id}:{place}",
+                    kind="alert",
+                    phone=phone,
+                    data={"what": one.kind, "channel": one.data.get("channel", "")},
+                    due=now,
+                    deadline=now + lasting,
+                )
+                for one in fresh
+                for place, phone in enumerate(phones)
+            ]
+            if planned:
+                notices.plan_all(session, planned, notices.ladder(self._config), now)
+
+    def _shifts_to_number(self, now: int) -> list[int]:
+        """Tomorrow's shifts from the afternoon's hour on, today's that a stop of ours left without, and any
+        in which somebody still waits for a number."""
+        zone = self._config.station.zone
+        today = hours.day_of(now, zone)
+        late = now >= hours.at(today, self._config.timetable.number_at, zone)
+        last = today + timedelta(days=1) if late else today
+        without = select(tables.Applicant.id).where(
+            tables.Applicant.shift_id == tables.Shift.id, tables.Applicant.state == "registered"
+        )
+        wanted = select(tables.Shift.id).where(
+            or_(tables.Shift.numbered_at.is_(None), without.exists()),
+            tables.Shift.state == "open",
+            tables.Shift.day >= today,
+            tables.Shift.day <= last,
+            tables.Shift.closes_at > now,
+        )
+        with database.reading(self._engine) as session:
+            return list(session.scalars(wanted))
+
+
+def _forget_workplaces(session: Any, now: int) -> None:
+    for row in session.scalars(select(tables.Workplace).where(tables.Workplace.seen_at < now - GONE_SECONDS)):
+        session.delete(row)
