@@ -145,4 +145,4 @@ def _waiting(session: Session, now: int) -> Mapping[str, tuple[int, int | None]]
 def _under_way(session: Session) -> Mapping[str, int]:
     open_states = (State.SENDING, State.SENT, State.UNKNOWN)
     counted = select(tables.Notice.channel, func.count()).where(tables.Notice.state.in_(open_states))
-    return {channel: count for channel, count in session.execute(counted.group_by(tables.Notice.channel))}
+    return dict(session.execute(counted.group_by(tables.Notice.channel)).all())

@@ -50,7 +50,7 @@ def suppressed(session: Session, channel: str, phones: Collection[str], now: int
     if not phones:
         return {}
     wanted = select(_c.phone, _c.reason).where(_c.channel == channel, _c.until > now, _c.phone.in_(phones))
-    return {phone: reason for phone, reason in session.connection().execute(wanted)}
+    return dict(session.connection().execute(wanted).all())
 
 
 def expire(session: Session, now: int) -> int:
