@@ -239,7 +239,7 @@ class Worker:
             report = self._channels[question.channel].pull(question.provider_ref, question.attempt_id)
             delivered, code = (report.delivered, report.code) if report else (None, "")
         except Exception as fault:
-            log.warning("%s could not be asked about a message: %s", question.channel, type(fault).__name__)
+            log.info("%s could not be asked about a message: %s", question.channel, type(fault).__name__)
             delivered, code = None, ""
         self._answers.append(Answer(question, delivered, code))
         self._wake.set()

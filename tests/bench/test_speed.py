@@ -98,7 +98,8 @@ def plan(engine, config):
     data = {"number": "042", "place": "An Mỹ"}
     with database.writing(engine) as session:
         for n in range(NOTICES):
-            notices.plan(session, notices.Planned(f"b{n}", "missed", f"+849051{n:05d}", data, now, now + 9_000), ("zalo", "esms"), now)
+            planned = notices.Planned(f"b{n}", "missed", f"+849051{n:05d}", data, now, now + 9_000)
+            notices.plan(session, planned, ("zalo", "esms"), now)
 
 
 LOCAL = threading.local()
