@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from gateway.rules.settings import Settings
 MOST_AT_ONCE, MOST_A_MINUTE = 256, 100_000
 BURST_SECONDS = 10  # a lane that was idle may send as much at once as in so many seconds
 TOKEN = 1_000
+_ALL = select(*tables.Lane.__table__.c)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Seen:
 
 def ways(session: Session, config: Settings) -> dict[str, Way]:
     """Every lane of the ladder."""
-    changed = {row.channel: row for row in session.scalars(select(tables.Lane))}
+    changed = {row.channel: row for row in session.connection().execute(_ALL)}
     return {channel: _way(channel, config, changed.get(channel)) for channel in notices.ladder(config)}
 
 
@@ -57,7 +59,7 @@ def changed(session: Session) -> dict[str, int]:
     return {channel: at_once for channel, at_once in session.execute(wanted) if channel != "modem"}
 
 
-def _way(channel: str, config: Settings, row: tables.Lane | None) -> Way:
+def _way(channel: str, config: Settings, row: Any) -> Way:
     at_once, a_minute, price = _configured(channel, config)
     if row is not None:
         at_once = at_once if row.concurrency is None or channel == "modem" else row.concurrency

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -50,6 +51,10 @@ class Changed:
     closed: list[Barrier] = field(default_factory=list)
 
 
+_c = tables.Breaker.__table__.c
+_STANDING = select(*_c).where((_c.state != "closed") | (_c.failures > 0))
+
+
 def policy(config: Settings) -> Policy:
     own = config.notices
     return Policy(own.outage_failures, own.outage_probe, own.refusal_probe)
@@ -57,8 +62,7 @@ def policy(config: Settings) -> Policy:
 
 def standing(session: Session) -> dict[tuple[str, str], Barrier]:
     """Every breaker that is not quite well."""
-    wanted = select(tables.Breaker).where((tables.Breaker.state != "closed") | (tables.Breaker.failures > 0))
-    return {(row.channel, row.subject): _barrier(row) for row in session.scalars(wanted)}
+    return {(row.channel, row.subject): _barrier(row) for row in session.connection().execute(_STANDING)}
 
 
 def in_the_way(barriers: Barriers, channel: str, kind: str) -> Barrier | None:
@@ -146,7 +150,8 @@ def _locked(session: Session, channel: str, subject: str) -> tables.Breaker:
     return found
 
 
-def _barrier(row: tables.Breaker) -> Barrier:
+def _barrier(row: Any) -> Barrier:
+    """Of a row of the table, read either way."""
     breaker = Breaker(
         State(row.state), row.failures, Fault(row.fault), row.opened_at, row.probe_at, row.probes
     )

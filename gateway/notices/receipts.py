@@ -31,17 +31,8 @@ def unread_receipts(
     session: Session, channels: Collection[str], room: int, now: int
 ) -> list[tuple[int, str, str]]:
     """Receipts that somebody who knows the channel must read first: (id, channel, body)."""
-    wanted = select(tables.Receipt.id, tables.Receipt.channel, tables.Receipt.body)
-    waiting = wanted.where(
-        tables.Receipt.done_at.is_(None),
-        tables.Receipt.delivered.is_(None),
-        tables.Receipt.due <= now,
-        tables.Receipt.channel.in_(channels),
-    )
-    return [
-        (one.id, one.channel, one.body)
-        for one in session.execute(waiting.order_by(tables.Receipt.due, tables.Receipt.id).limit(room))
-    ]
+    found = steps.rows(session, _UNREAD, channels=list(channels), now=now, most=room)
+    return [(one.id, one.channel, one.body) for one in found]
 
 
 def read_receipt(session: Session, receipt_id: int, delivered: bool | None, code: str, now: int) -> None:
@@ -65,14 +56,7 @@ def settle_receipts(session: Session, most: int, now: int, policy: Policy) -> in
 
     A receipt that is earlier than our own record of the attempt's id waits for it a while.
     """
-    waiting = steps.rows(
-        session,
-        select(_r.id, _r.channel, _r.reference, _r.provider_ref, _r.delivered, _r.code, _r.at)
-        .where(_r.done_at.is_(None), _r.delivered.is_not(None), _r.due <= now)
-        .order_by(_r.due, _r.id)
-        .limit(most)
-        .with_for_update(skip_locked=True),
-    )
+    waiting = steps.rows(session, _WAITING, now=now, most=most)
     if waiting:
         _settle_all(session, waiting, now, policy)
     return len(waiting)
@@ -100,6 +84,20 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
     session.connection().execute(_DONE, [dict(zip(names, one, strict=True)) for one in outcomes])
 
 
+_WAITING = (
+    select(_r.id, _r.channel, _r.reference, _r.provider_ref, _r.delivered, _r.code, _r.at)
+    .where(_r.done_at.is_(None), _r.delivered.is_not(None), _r.due <= bindparam("now"))
+    .order_by(_r.due, _r.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_UNREAD = (
+    select(_r.id, _r.channel, _r.body)
+    .where(_r.done_at.is_(None), _r.delivered.is_(None), _r.due <= bindparam("now"))
+    .where(_r.channel.in_(bindparam("channels", expanding=True)))
+    .order_by(_r.due, _r.id)
+    .limit(bindparam("most"))
+)
 _DONE = (
     update(tables.Receipt.__table__)
     .where(_r.id == bindparam("row"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, case, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -17,6 +17,19 @@ from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
 
 _notices, _attempts = tables.Notice.__table__.c, tables.Attempt.__table__.c
 DAY = 86_400
+_DUE = {
+    urgent: select(*steps.COLUMNS)
+    .where(
+        _notices.state == text("'created'"),  # as the partial index says it, not as a parameter
+        _notices.channel == bindparam("channel"),
+        _notices.urgent.is_(urgent),
+        _notices.due <= bindparam("now"),
+    )
+    .order_by(_notices.due, _notices.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    for urgent in (True, False)
+}
 
 
 @dataclass(frozen=True)
@@ -123,19 +136,7 @@ class _Claim:
     def _due(self, channel: str, urgent: bool, most: int) -> Sequence[Row]:
         if most <= 0:
             return ()
-        return steps.rows(
-            self._session,
-            select(*steps.COLUMNS)
-            .where(
-                _notices.state == State.CREATED.value,
-                _notices.channel == channel,
-                _notices.urgent.is_(urgent),
-                _notices.due <= self._now,
-            )
-            .order_by(_notices.due, _notices.id)
-            .limit(most)
-            .with_for_update(skip_locked=True),
-        )
+        return steps.rows(self._session, _DUE[urgent], channel=channel, now=self._now, most=most)
 
     def _take(self, row: Row, spared: str | None) -> None:
         terms, now = self._terms, self._now

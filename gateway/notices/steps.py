@@ -60,19 +60,25 @@ _WRITE = (
 )  # fmt: skip
 
 
+_LOCKED = (
+    select(*COLUMNS).where(_c.id.in_(bindparam("ids", expanding=True))).order_by(_c.id).with_for_update()
+)
+
+
 def new_id(prefix: str) -> str:
     """An id that sorts by time and cannot be guessed: prefix, 12 hex digits of milliseconds, 20 of chance."""
     return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def rows(session: Session, wanted: Select) -> Sequence[Row]:
-    return session.connection().execute(wanted).all()
+def rows(session: Session, wanted: Select, **given: Any) -> Sequence[Row]:
+    """The rows of a statement that was built once: building one anew costs more than running it."""
+    return session.connection().execute(wanted, given).all()
 
 
 def locked(session: Session, ids: Iterable[str]) -> dict[str, Row]:
     """These notices by id, locked in one order: two workers that lock one by one would wait for each other."""
-    wanted = select(*COLUMNS).where(_c.id.in_(sorted(set(ids)))).order_by(_c.id).with_for_update()
-    return {row.id: row for row in rows(session, wanted)}
+    wanted = sorted(set(ids))
+    return {row.id: row for row in rows(session, _LOCKED, ids=wanted)} if wanted else {}
 
 
 @dataclass

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from gateway import access, database, tables
 
 _c = tables.Suppression.__table__.c
+_SUPPRESSED = select(_c.phone, _c.reason).where(
+    _c.channel == bindparam("channel"),
+    _c.until > bindparam("now"),
+    _c.phone.in_(bindparam("phones", expanding=True)),
+)
 
 
 def suppress(
@@ -49,8 +54,8 @@ def suppressed(session: Session, channel: str, phones: Collection[str], now: int
     """Of these phones those that a channel spares, with the reason."""
     if not phones:
         return {}
-    wanted = select(_c.phone, _c.reason).where(_c.channel == channel, _c.until > now, _c.phone.in_(phones))
-    return dict(session.connection().execute(wanted).all())
+    given = {"channel": channel, "now": now, "phones": list(phones)}
+    return dict(session.connection().execute(_SUPPRESSED, given).all())
 
 
 def expire(session: Session, now: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -39,10 +39,10 @@ class Swept:
 def sweep(session: Session, most: int, channels: Collection[str], now: int, policy: Policy) -> Swept:
     """Move on at most `most` notices of each sort. Providers of `channels` can be asked from here."""
     taken = steps.Steps(policy)
-    waited = steps.rows(session, _waited(most, now))
+    waited = steps.rows(session, _WAITED, now=now, most=most)
     lost = [row.id for row in waited if row.state == State.SENDING]
     asked = []
-    for row in (*waited, *steps.rows(session, _too_late(most, now))):
+    for row in (*waited, *steps.rows(session, _TOO_LATE, now=now, most=most)):
         before = row.asked
         after = taken.take(row, Event(Happening.SILENCE), now)
         if after.state is State.SENT and after.asked and not before:
@@ -58,16 +58,21 @@ def sweep(session: Session, most: int, channels: Collection[str], now: int, poli
     return Swept(moved, tuple(questions))
 
 
-def _waited(most: int, now: int):
-    wanted = select(*steps.COLUMNS).where(
-        _c.state.in_((State.SENDING.value, State.SENT.value, State.UNKNOWN.value)), _c.due <= now
-    )
-    return wanted.order_by(_c.due).limit(most).with_for_update(skip_locked=True)
-
-
-def _too_late(most: int, now: int):
-    wanted = select(*steps.COLUMNS).where(_c.state == State.CREATED.value, _c.deadline <= now)
-    return wanted.order_by(_c.deadline).limit(most).with_for_update(skip_locked=True)
+# The states stand in the text as they do in the partial indexes: a parameter would hide them from the planner
+_WAITED = (
+    select(*steps.COLUMNS)
+    .where(text("state IN ('sending', 'sent', 'unknown')"), _c.due <= bindparam("now"))
+    .order_by(_c.due)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_TOO_LATE = (
+    select(*steps.COLUMNS)
+    .where(text("state = 'created'"), _c.deadline <= bindparam("now"))
+    .order_by(_c.deadline)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
 
 
 def _questions(session: Session, asked: Sequence[Row], channels: Collection[str]) -> list[Question]:
@@ -107,27 +112,30 @@ class Answer:
 
 
 def answered(session: Session, answers: Sequence[Answer], now: int, policy: Policy) -> None:
-    """Carry out what providers said; who knows nothing has had its chance."""
+    """Carry out what providers said; who knows nothing has had its chance.
+
+    Of an attempt whose receipt has come meanwhile the answer is no news.
+    """
     taken = steps.Steps(policy)
     noticed = steps.locked(session, [one.question.notice_id for one in answers])
     known = {True: Happening.DELIVERED, False: Happening.UNDELIVERED, None: Happening.SILENCE}
     for one in answers:
         row = noticed.get(one.question.notice_id)
-        if row is not None:
+        if row is not None and _reported(session, one, now):
             taken.take(row, Event(known[one.delivered], one.code, rung=one.question.rung), now)
     taken.write(session, now)
-    for one in answers:
-        if one.delivered is not None:
-            _write_report(session, one, now)
 
 
-def _write_report(session: Session, answer: Answer, now: int) -> None:
-    session.execute(
+def _reported(session: Session, answer: Answer, now: int) -> bool:
+    """Write on the attempt what the provider said; False where it is decided already."""
+    said = {True: "delivered", False: "undelivered", None: "accepted"}[answer.delivered]
+    received = now if answer.delivered is not None else None
+    change = (
         update(tables.Attempt)
         .where(tables.Attempt.id == answer.question.attempt_id, tables.Attempt.state == "accepted")
-        .values(state="delivered" if answer.delivered else "undelivered", receipt_at=now)
-        .execution_options(synchronize_session=False)
+        .values(state=said, receipt_at=received)
     )
+    return session.execute(change.execution_options(synchronize_session=False)).rowcount > 0
 
 
 def adopt(session: Session, ladder: Sequence[str], most: int, now: int, policy: Policy) -> int:

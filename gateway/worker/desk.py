@@ -118,11 +118,10 @@ class Desk:
         return channel != "zalo" or kind in self._config.zalo.templates
 
     def _record(self, brought: Brought, session: Session, found: Turn, now: int) -> None:
-        terms = self.terms(session, now)
         if brought.results:
-            notices.record(session, brought.results, now, terms)
+            notices.record(session, brought.results, now, self.terms(session, now))
         if brought.answers:
-            notices.answered(session, brought.answers, now, terms.policy)
+            notices.answered(session, brought.answers, now, notices.policy(self._config))
         found.moved += len(brought.results) + len(brought.answers)
 
     def _settle(self, session: Session, found: Turn, now: int) -> None:
