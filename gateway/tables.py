@@ -290,7 +290,10 @@ class Attempt(Table):
     """
 
     __tablename__ = "attempts"
-    __table_args__ = (Index(None, "channel", "at"),)
+    __table_args__ = (
+        Index(None, "channel", "at"),
+        Index("ix_attempts_open", "at", **_where("state = 'handing_over'")),
+    )
     id: Mapped[str] = mapped_column(String(48), primary_key=True)
     notice_id: Mapped[str] = mapped_column(ForeignKey("notices.id"), index=True)
     channel: Mapped[str] = mapped_column(String(12))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Row, bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -55,6 +55,7 @@ def sweep(session: Session, most: int, channels: Collection[str], now: int, poli
     moved = taken.write(session, now)
     if lost:
         _mark_unknown(session, lost, now)
+    _forget_strays(session, most, now - STRAY_LEASES * policy.lease, now)
     return Swept(moved, tuple(questions))
 
 
@@ -73,6 +74,23 @@ _TOO_LATE = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+
+
+_STRAYS = (
+    select(tables.Attempt.id)
+    .where(text("attempts.state = 'handing_over'"), tables.Attempt.at < bindparam("before"))
+    .order_by(tables.Attempt.at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+STRAY_LEASES = 2
+
+
+def _forget_strays(session: Session, most: int, before: int, now: int) -> None:
+    """Attempts of a dead worker whose notice went another way meanwhile: cancelled, or arrived after all."""
+    strays = session.connection().execute(_STRAYS, {"before": before, "most": most}).scalars().all()
+    if strays:
+        _left_unknown(session, tables.Attempt.id.in_(strays), now)
 
 
 def _questions(session: Session, asked: Sequence[Row], channels: Collection[str]) -> list[Question]:
@@ -94,9 +112,13 @@ def _questions(session: Session, asked: Sequence[Row], channels: Collection[str]
 
 def _mark_unknown(session: Session, ids: Sequence[str], now: int) -> None:
     """The attempts that a dead worker left in its hands: nobody knows how they ended."""
+    _left_unknown(session, tables.Attempt.notice_id.in_(ids), now)
+
+
+def _left_unknown(session: Session, which: ColumnElement[bool], now: int) -> None:
     session.execute(
         update(tables.Attempt)
-        .where(tables.Attempt.notice_id.in_(ids), tables.Attempt.state == "handing_over")
+        .where(which, tables.Attempt.state == "handing_over")
         .values(state="unknown", code="worker_lost", answered_at=now)
         .execution_options(synchronize_session=False)
     )

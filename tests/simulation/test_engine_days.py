@@ -119,7 +119,7 @@ def test_a_day_without_faults_reaches_everybody_once(engine_of, config, eight):
     engine, start = engine_of("calm"), afternoon(eight)
     plan(engine, config, random.Random(1), start)
     world = World(engine, config, 1, start)
-    world.day = type(world.day)(*[0.0] * 8, None, None, None, False, 0.0)
+    world.day = type(world.day)(*[0.0] * 8, None, None, None, False, 0.0, 0.0)
     world.run()
     assert list(world.judged()) == []
     assert world.counted()["delivered"] == PEOPLE

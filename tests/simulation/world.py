@@ -52,6 +52,7 @@ class Day:
     no_token: tuple[int, int] | None
     night_code: bool
     cancelled: float
+    deaf: float
 
 
 def drawn(rng: random.Random, start: int) -> Day:
@@ -73,6 +74,7 @@ def drawn(rng: random.Random, start: int) -> Day:
         no_token=span(0.2),
         night_code=rng.random() < 0.3,
         cancelled=rng.choice([0, 0.05]),
+        deaf=rng.choice([0.1, 0.5]),
     )
 
 
@@ -125,7 +127,7 @@ class Provider:
             delay += rng.randrange(0, 900)
 
     def pull(self, provider_ref: str | None, reference: str) -> rooms.Report | None:
-        if self.world.rng.random() < 0.3:
+        if self.world.rng.random() < self.world.day.deaf:
             raise rooms.Unreachable("no answer in time", sent=False)
         arrived = self.world.arrived.get(reference)
         if not arrived:
@@ -150,6 +152,9 @@ class Hand:
     questions: list[Any] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
+
+    def holds(self) -> bool:
+        return bool(self.tasks or self.questions or self.results or self.answers)
 
 
 class World:
@@ -224,7 +229,7 @@ class World:
         idle = 0
         while True:
             idle = 0 if self._something() else idle + 1
-            if idle > len(self.hands):
+            if idle > len(self.hands) and not any(hand.holds() for hand in self.hands):
                 if not self.post and not self._open():
                     return
                 self._later()
@@ -318,7 +323,7 @@ class World:
             ]
         ahead = [one for one in moments if one is not None and one > self.now]
         self.now = min([*ahead, self.now + 3_600]) if ahead else self.now + 60
-        self.now += self.rng.randrange(0, 20)
+        self.now += self.rng.randrange(0, 8)
         self.timetable.look(self.now)
 
     def _open(self) -> int:

@@ -140,6 +140,13 @@ def upgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("cost", sa.Integer(), nullable=False, server_default="0"))
         batch_op.create_index(batch_op.f("ix_attempts_channel_at"), ["channel", "at"], unique=False)
+        batch_op.create_index(
+            "ix_attempts_open",
+            ["at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'handing_over'"),
+            postgresql_where=sa.text("state = 'handing_over'"),
+        )
 
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.add_column(sa.Column("ladder", sa.String(length=60), nullable=False, server_default=""))
@@ -227,6 +234,11 @@ def downgrade() -> None:
         batch_op.drop_column("ladder")
 
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_attempts_open",
+            sqlite_where=sa.text("state = 'handing_over'"),
+            postgresql_where=sa.text("state = 'handing_over'"),
+        )
         batch_op.drop_index(batch_op.f("ix_attempts_channel_at"))
         batch_op.drop_column("cost")
 
