@@ -6,16 +6,18 @@ whether the body was ever read into a live connection, not by guessing from the 
 
 import json
 import logging
-import threading
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import requests
+import urllib3
 
 from gateway.channels import Unreachable
 
 LARGEST_ANSWER = 65_536
+MOST_CONNECTIONS = 256
 
 # urllib3 writes whole URLs at DEBUG, and eSMS has its keys in the query.
 logging.getLogger("urllib3").setLevel(logging.WARNING)
@@ -30,14 +32,20 @@ class Answer:
 
 
 class Exchange:
-    """Sessions to one provider, one a thread (a requests Session is not made for sharing)."""
+    """Connections to one provider, kept open and shared by any number of threads.
+
+    It uses requests' adapter and leaves its Session out: what a Session adds to each call (merging settings,
+    cookies, redirects, reading the environment) is not wanted here and costs as much as the call itself.
+    Proxies and certificates that the environment names are honoured; they are read once for each host.
+    """
 
     def __init__(self, timeout: float) -> None:
         """`timeout`: seconds to connect, and seconds of silence while reading."""
         self._timeout = timeout
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
-        self._lock = threading.Lock()
+        self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=MOST_CONNECTIONS)
+        self._proxies: dict[str, Mapping[str, str]] = {}
+        self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._headers = dict(requests.utils.default_headers())
 
     def post_json(self, url: str, document: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         body = json.dumps(document, ensure_ascii=False).encode()
@@ -55,30 +63,39 @@ class Exchange:
             raise Unreachable(fault.reason, False, fault.code, fault.retry_after) from None
 
     def close(self) -> None:
-        with self._lock:
-            for session in self._sessions:
-                session.close()
-            self._sessions.clear()
-
-    def _session(self) -> requests.Session:
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            with self._lock:
-                self._sessions.append(session)
-        return session
+        self._adapter.close()
 
     def _ask(self, method, url, *, headers, body: bytes | None = None, query=None) -> Answer:
         outgoing = _Outgoing(body) if body is not None else None
         try:
-            with self._session().request(
-                method, url, params=query, data=outgoing, headers=headers, timeout=self._timeout,
-                allow_redirects=False, stream=True,
-            ) as response:  # fmt: skip
+            with self._adapter.send(
+                self._prepared(method, url, headers, outgoing, query),
+                stream=True,
+                timeout=self._timeout,
+                verify=self._verify,
+                proxies=self._proxies_for(url),
+            ) as response:
                 return _read(response)
-        except requests.RequestException as fault:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as fault:
             # The cause is cut off on purpose: its text holds the URL, and the URL may hold keys.
             raise _failure(fault, sent=outgoing is not None and outgoing.leaving) from None
+
+    def _prepared(self, method, url, headers, outgoing, query) -> requests.PreparedRequest:
+        prepared = requests.PreparedRequest()
+        if query:
+            prepared.prepare_url(url, query)
+        else:
+            prepared.url = url
+        prepared.method, prepared.body = method, outgoing
+        length = {"Content-Length": str(len(outgoing))} if outgoing is not None else {}
+        prepared.headers = requests.structures.CaseInsensitiveDict({**self._headers, **headers, **length})
+        return prepared
+
+    def _proxies_for(self, url: str) -> Mapping[str, str]:
+        host = url.split("/", 3)[2]
+        if host not in self._proxies:
+            self._proxies[host] = requests.utils.get_environ_proxies(url)
+        return self._proxies[host]
 
 
 class _Outgoing:
@@ -108,7 +125,7 @@ def _read(response: requests.Response) -> Answer:
     for chunk in response.iter_content(8192):
         raw += chunk
         if len(raw) > LARGEST_ANSWER:
-            raise Unreachable("the answer is too large", sent=True, code=f"HTTP {response.status_code}")
+            raise Unreachable("trả lời quá dài / the answer is too large", sent=True, code=f"HTTP {response.status_code}")
     try:
         document = json.loads(raw)
     except ValueError:
@@ -117,15 +134,15 @@ def _read(response: requests.Response) -> Answer:
         return Answer(response.status_code, document)
     # A page in place of JSON with a "no" status comes from something before the provider, which took nothing.
     sent = response.status_code < 300
-    raise Unreachable("the answer is not JSON", sent=sent, code=f"HTTP {response.status_code}") from None
+    raise Unreachable("trả lời không đúng dạng / the answer is not JSON", sent=sent, code=f"HTTP {response.status_code}") from None
 
 
 def _check_status(response: requests.Response) -> None:
     status = response.status_code
     if status == 429:
-        raise Unreachable("too many requests", False, "HTTP 429", _retry_after(response))
+        raise Unreachable("quá nhiều yêu cầu / too many requests", False, "HTTP 429", _retry_after(response))
     if status >= 500:
-        raise Unreachable("the provider has a fault", True, f"HTTP {status}", _retry_after(response))
+        raise Unreachable("nhà cung cấp gặp lỗi / the provider has a fault", True, f"HTTP {status}", _retry_after(response))
 
 
 def _retry_after(response: requests.Response) -> int | None:
@@ -133,11 +150,11 @@ def _retry_after(response: requests.Response) -> int | None:
     return min(int(text), 86_400) if text.isascii() and text.isdigit() else None
 
 
-def _failure(fault: requests.RequestException, sent: bool) -> Unreachable:
+def _failure(fault: Exception, sent: bool) -> Unreachable:
     if isinstance(fault, requests.ConnectTimeout):
-        return Unreachable("no connection in time", sent)
+        return Unreachable("không kết nối kịp / no connection in time", sent)
     if isinstance(fault, requests.Timeout):
-        return Unreachable("no answer in time", sent)
+        return Unreachable("không trả lời kịp / no answer in time", sent)
     if isinstance(fault, requests.exceptions.SSLError):
-        return Unreachable("the secure connection failed", sent)
-    return Unreachable("the connection broke" if sent else "no connection", sent)
+        return Unreachable("kết nối bảo mật thất bại / the secure connection failed", sent)
+    return Unreachable("đứt kết nối / the connection broke" if sent else "không kết nối được / no connection", sent)
