@@ -125,7 +125,9 @@ def _read(response: requests.Response) -> Answer:
     for chunk in response.iter_content(8192):
         raw += chunk
         if len(raw) > LARGEST_ANSWER:
-            raise Unreachable("trả lời quá dài / the answer is too large", sent=True, code=f"HTTP {response.status_code}")
+            raise Unreachable(
+                "trả lời quá dài / the answer is too large", sent=True, code=f"HTTP {response.status_code}"
+            )
     try:
         document = json.loads(raw)
     except ValueError:
@@ -134,7 +136,9 @@ def _read(response: requests.Response) -> Answer:
         return Answer(response.status_code, document)
     # A page in place of JSON with a "no" status comes from something before the provider, which took nothing.
     sent = response.status_code < 300
-    raise Unreachable("trả lời không đúng dạng / the answer is not JSON", sent=sent, code=f"HTTP {response.status_code}") from None
+    raise Unreachable(
+        "trả lời không đúng dạng / the answer is not JSON", sent=sent, code=f"HTTP {response.status_code}"
+    ) from None
 
 
 def _check_status(response: requests.Response) -> None:
@@ -142,7 +146,9 @@ def _check_status(response: requests.Response) -> None:
     if status == 429:
         raise Unreachable("quá nhiều yêu cầu / too many requests", False, "HTTP 429", _retry_after(response))
     if status >= 500:
-        raise Unreachable("nhà cung cấp gặp lỗi / the provider has a fault", True, f"HTTP {status}", _retry_after(response))
+        raise Unreachable(
+            "nhà cung cấp gặp lỗi / the provider has a fault", True, f"HTTP {status}", _retry_after(response)
+        )
 
 
 def _retry_after(response: requests.Response) -> int | None:
@@ -157,4 +163,6 @@ def _failure(fault: Exception, sent: bool) -> Unreachable:
         return Unreachable("không trả lời kịp / no answer in time", sent)
     if isinstance(fault, requests.exceptions.SSLError):
         return Unreachable("kết nối bảo mật thất bại / the secure connection failed", sent)
-    return Unreachable("đứt kết nối / the connection broke" if sent else "không kết nối được / no connection", sent)
+    return Unreachable(
+        "đứt kết nối / the connection broke" if sent else "không kết nối được / no connection", sent
+    )

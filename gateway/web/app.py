@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pydantic
 import sqlalchemy.exc
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
@@ -19,6 +19,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
 from gateway import config as configuration
 from gateway import database, tables
@@ -42,6 +43,13 @@ class Gateway:
     engine: Engine
     hub: Hub
     now: Callable[[], int]
+
+
+class Id(IntegerConverter):
+    """A row's number in an address: one that no database can hold is no such thing, and not an error of ours."""
+
+    def __init__(self, map: Map):
+        super().__init__(map, max=2**53)
 
 
 def seconds_now() -> int:
@@ -69,6 +77,7 @@ def create_app(
         BABEL_DEFAULT_LOCALE=config.station.languages[0],
         RATELIMIT_ENABLED=True,
     )
+    app.url_map.converters["int"] = Id
     app.json.ensure_ascii = False
     app.json.sort_keys = False
     app.extensions["gateway"] = Gateway(config, engine, Hub(engine, config, now), now)
@@ -103,9 +112,21 @@ def _signed_in(app: Flask, key: str):
 
 
 def _blueprints(app: Flask, extra: tuple[Blueprint, ...]) -> None:
-    from gateway.web import admin, api, board, citizen, counters, health, kiosks, receipts, staff
+    from gateway.web import (
+        admin,
+        api,
+        board,
+        citizen,
+        counters,
+        health,
+        kiosks,
+        notices,
+        openapi,
+        receipts,
+        staff,
+    )
 
-    parts = (admin, api, board, citizen, counters, health, kiosks, receipts, staff)
+    parts = (admin, api, board, citizen, counters, health, kiosks, notices, openapi, receipts, staff)
     for blueprint in (*(part.blueprint for part in parts), *extra):
         app.register_blueprint(blueprint)
 
@@ -120,7 +141,18 @@ def _guard_forms() -> None:
         return
     if request.endpoint == "kiosks.enrol":  # a one-time code in the body, no cookie
         return
+    if _only_by_key():
+        return
     csrf.protect()
+
+
+def _only_by_key() -> bool:
+    """Whether no cookie can open this: then the route itself says which key is missing."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if getattr(view, "callers", "").startswith(("program", "kiosk")):
+        return True
+    cookie = current_app.config["SESSION_COOKIE_NAME"]
+    return request.path.startswith("/api/") and cookie not in request.cookies
 
 
 def _harden(answer: Response) -> Response:

@@ -74,7 +74,7 @@ def program(scope: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             key = _api_key(bearer(), scope)
-            g.caller, g.api_key_id = f"key:{key.name}", key.id
+            g.caller, g.api_key_id, g.api_scope = f"key:{key.name}", key.id, key.scope
             return view(*args, **kwargs)
 
         guarded.callers = f"program:{scope}"
