@@ -1,6 +1,7 @@
 # make run    a whole station on this machine, with stand-ins for Zalo, the SMS network, the modem and the printer
 # make test   every test, also those that need PostgreSQL and a browser
-# Both install what is missing first, and are quick the second time.
+# make soak   the long ones: 200 simulated days, 5,000 notices with kills, 10,000 kinds of rubbish at the API
+# All install what is missing first, and are quick the second time.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench pictures clean
+.PHONY: help run test soak lint bench pictures clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,6 +22,12 @@ test: $(VENV)/.tests
 	@bash .ci/packages test
 	@$(PY) -m ruff check .
 	@$(PY) -m pytest -n 2 --dist loadfile
+
+soak: $(VENV)/.tests
+	@bash .ci/packages test
+	@ENGINE_SEEDS=200 $(PY) -m pytest -n 2 --dist load tests/simulation/test_engine_days.py
+	@ENGINE_NOTICES=5000 $(PY) -m pytest -s tests/simulation/test_two_workers.py
+	@OPENAPI_EXAMPLES=400 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_openapi.py
 
 lint: $(VENV)/.tests
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from gateway import channels as rooms
 from gateway import config as configuration
-from gateway import database, notices, tokens
+from gateway import intake, notices, tokens
 from gateway.channels import esms, modem, oauth, zalo
 from gateway.rules.settings import Settings
 
@@ -77,13 +77,14 @@ def _esms(config: Settings, _engine: Engine, _now: Callable[[], int]) -> esms.Es
 
 
 def _modem(config: Settings, engine: Engine, now: Callable[[], int]) -> modem.Modem:
+    taken_in = intake.Intake(engine, now)
+
     def on_report(report: rooms.Report) -> None:
         if not report.final or report.delivered is None:
             return
         identity = report.reference or _digest(f"{report.to}:{report.at or now()}")
         _keep(
-            engine,
-            now(),
+            taken_in,
             key=f"modem:{identity}:{report.code}"[:160],
             event="report",
             reference=report.reference,
@@ -95,8 +96,7 @@ def _modem(config: Settings, engine: Engine, now: Callable[[], int]) -> modem.Mo
 
     def on_incoming(text: modem.Incoming) -> None:
         _keep(
-            engine,
-            now(),
+            taken_in,
             key=f"modem:in:{_digest(f'{text.sender}:{text.at}:{text.text}')}",
             event="incoming",
             delivered=None,
@@ -115,6 +115,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _keep(engine: Engine, now: int, **receipt: Any) -> None:
-    with database.writing(engine) as session:
-        notices.store_receipt(session, {"channel": "modem", **receipt}, now)
+def _keep(taken_in: intake.Intake, **receipt: Any) -> None:
+    """Raises when it is not kept; the modem tells it again then."""
+    taken_in.keep({"channel": "modem", **receipt})

@@ -410,7 +410,7 @@ class HookEvent(Table):
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     hook_id: Mapped[str] = mapped_column(ForeignKey("hooks.id"))
-    notice_id: Mapped[str] = mapped_column(ForeignKey("notices.id"), index=True)
+    notice_id: Mapped[str | None] = mapped_column(ForeignKey("notices.id"), index=True)
     type: Mapped[str] = mapped_column(String(30))
     body: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(10), default="waiting")

@@ -75,19 +75,22 @@ class Running:
         self, name: str, *words: str, program: str = "gateway", alive: str, **environ: str
     ) -> subprocess.Popen:
         """Start a process in a session of its own and wait until `alive` answers."""
-        log = (self.folder / f"{name}.log").open("ab")
-        process = subprocess.Popen(
-            [sys.executable, "-m", program, *words],
-            cwd=ROOT,
-            env={**self.environ, **environ},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
-        self.processes[name] = process
+        process = self.spawn(name, *words, program=program, **environ)
         until(lambda: process.poll() is not None or answers(alive), what=f"the start of {name}")
         assert process.poll() is None, (self.folder / f"{name}.log").read_text()[-2_000:]
+        return process
+
+    def spawn(self, name: str, *words: str, program: str = "gateway", **environ: str) -> subprocess.Popen:
+        """Start a process in a session of its own."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", program, *words],
+                cwd=ROOT,
+                env={**self.environ, **environ},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         return process
 
     def sandbox(self) -> None:

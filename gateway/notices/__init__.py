@@ -13,13 +13,13 @@ from gateway.notices.planning import (
     plan,
     plan_all,
     repeat,
+    worth_repeating,
 )
 from gateway.notices.receipts import (
     RECEIPT_PATIENCE,
     put_off_receipt,
     read_receipt,
     settle_receipts,
-    store_receipt,
     unread_receipts,
 )
 from gateway.notices.sending import (
@@ -33,6 +33,7 @@ from gateway.notices.sending import (
     urgent_is_due,
 )
 from gateway.notices.steps import ladder, new_id, policy
+from gateway.notices.storing import store_receipt, store_receipts
 from gateway.notices.suppressing import lift, suppress
 from gateway.notices.sweeping import Answer, Question, adopt, answered, sweep
 
@@ -65,8 +66,10 @@ __all__ = [
     "repeat",
     "settle_receipts",
     "store_receipt",
+    "store_receipts",
     "suppress",
     "sweep",
     "unread_receipts",
     "urgent_is_due",
+    "worth_repeating",
 ]

@@ -127,7 +127,7 @@ def repeat(session: Session, notice_id: str, by: str, config: Settings, now: int
     Its id; None if there is nothing to repeat, or it is too late for what it says.
     """
     old = session.get(tables.Notice, notice_id, with_for_update=True)
-    if old is None or not _lost(old) or old.phone == "" or now >= _worth_until(old, config, now):
+    if old is None or not worth_repeating(old, config, now):
         return None
     planned = Planned(
         key=f"repeat:{old.id}",
@@ -147,6 +147,11 @@ def repeat(session: Session, notice_id: str, by: str, config: Settings, now: int
         session.get_one(tables.Notice, fresh).repeats = old.id
         old.handled, old.handled_by = "repeated", by[:80]
     return fresh
+
+
+def worth_repeating(old: tables.Notice, config: Settings, now: int) -> bool:
+    """Whether `repeat` would plan it again now."""
+    return _lost(old) and old.phone != "" and now < _worth_until(old, config, now)
 
 
 def _worth_until(old: tables.Notice, config: Settings, now: int) -> int:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from gateway import database, tables
+from gateway import tables
 from gateway.notices import steps
-from gateway.queue.day import insert_new
 from gateway.rules.lifecycle.notice import Event, Happening, Policy
 
 _r, _a = tables.Receipt.__table__.c, tables.Attempt.__table__.c
 LOOK_AGAIN = 5
 RECEIPT_PATIENCE = 300  # seconds that a receipt may wait for its attempt to be written
-
-
-def store_receipt(session: Session, receipt: Mapping[str, Any], now: int) -> bool:
-    """Keep a receipt as it came; False if it came before. `settle_receipts` does the work later."""
-    fresh = insert_new(
-        session, tables.Receipt, **{"code": "", "outcome": "", "at": now, "due": now} | dict(receipt)
-    )
-    database.ring(session)
-    return fresh
 
 
 def unread_receipts(

@@ -16,6 +16,7 @@ from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
+from gateway.hooks import outbox
 from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle.notice import FINAL, Event, Policy, State
 from gateway.rules.settings import Settings
@@ -100,11 +101,19 @@ class Steps:
         return after
 
     def write(self, session: Session, now: int) -> int:
-        """Write what changed. How many rows."""
+        """Write what changed, and what programs are to be told of it. How many rows."""
         if not self._after:
             return 0
         changed = [self._values(self._before[key], after, now) for key, after in self._after.items()]
         session.connection().execute(_WRITE, changed)
+        outbox.told(
+            session,
+            [
+                _change(row, self._after[key], now)
+                for key, row in self._before.items()
+                if row.api_key_id is not None
+            ],
+        )
         self._before, self._after = {}, {}
         return len(changed)
 
@@ -137,6 +146,22 @@ def _standing(row: Row) -> lifecycle.Notice:
         row.reason,
         row.reached_twice,
         row.asked,
+    )
+
+
+def _change(row: Row, after: lifecycle.Notice, now: int) -> outbox.Change:
+    return outbox.Change(
+        row.id,
+        row.api_key_id,
+        row.kind,
+        row.state,
+        after.state.value,
+        channel_at(row.ladder, after.rung),
+        after.reason,
+        row.reached_twice,
+        after.reached_twice,
+        row.deadline,
+        now,
     )
 
 

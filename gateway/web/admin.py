@@ -12,6 +12,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from gateway import access, database, kiosks, registrations, tables
+from gateway.notices.barriers import HELD
 from gateway.rules import phone
 from gateway.rules.lifecycle.notice import FINAL, State
 from gateway.web import api, callers, dates
@@ -198,6 +199,7 @@ def kind_word(kind: str) -> str:
         "missed": _("Vắng mặt"),
         "ready": _("Giấy tờ đã có"),
         "round": _("Đội lưu động"),
+        "alert": _("Báo cho cán bộ"),
     }
     return words.get(kind, kind)
 
@@ -226,6 +228,7 @@ def attempt_word(state: str) -> str:
         "unreached": _("không kết nối được"),
         "unknown": _("chưa rõ kết quả"),
         "postponed": _("hoãn đến giờ cho phép"),
+        "skipped": _("bỏ qua kênh này"),
         "delivered": _("đã đến máy"),
         "undelivered": _("không đến máy"),
     }
@@ -241,7 +244,13 @@ def reason_word(reason: str) -> str:
         "withdrawn": _("Đã rút lại."),
         "ticket_cancelled": _("Người này đã huỷ số."),
         "arrived_late": _("Đến muộn, sau khi đã kết thúc."),
+        "quiet_hours": _("Đang là giờ nghỉ đêm."),
+        "no_template": _("Kênh này chưa có mẫu cho loại tin này."),
+        "suppressed": _("Số này đang tạm không gửi qua kênh này."),
+        "no_channel": _("Không còn kênh nào để gửi."),
+        "told_in_person": _("Cán bộ đã báo trực tiếp."),
     }
+    reason = reason.removeprefix(HELD)
     if reason in words:
         return words[reason]
     vietnamese, slash, english = reason.partition(" / ")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psycopg
 import pydantic
 import sqlalchemy.exc
 from flask import Blueprint, Flask, Response, current_app, request
@@ -22,7 +24,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
 from gateway import config as configuration
-from gateway import database, tables
+from gateway import database, storage, tables
+from gateway.intake import Intake
 from gateway.rules.settings import Settings
 from gateway.web import problems
 from gateway.web.callers import bearer
@@ -37,12 +40,17 @@ logins = LoginManager()
 
 @dataclass(frozen=True)
 class Gateway:
-    """What the views work with; `now` gives whole seconds."""
+    """What the views work with; `now` gives whole seconds.
+
+    `alive` says whether the worker of this process takes its turns; None where there is none in it.
+    """
 
     config: Settings
     engine: Engine
     hub: Hub
     now: Callable[[], int]
+    intake: Intake
+    alive: Callable[[], bool | None] = lambda: None
 
 
 class Id(IntegerConverter):
@@ -80,7 +88,7 @@ def create_app(
     app.url_map.converters["int"] = Id
     app.json.ensure_ascii = False
     app.json.sort_keys = False
-    app.extensions["gateway"] = Gateway(config, engine, Hub(engine, config, now), now)
+    app.extensions["gateway"] = Gateway(config, engine, Hub(engine, config, now), now, Intake(engine, now))
     if config.web.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.web.proxies, x_proto=config.web.proxies)
     _extensions(app)
@@ -117,16 +125,38 @@ def _blueprints(app: Flask, extra: tuple[Blueprint, ...]) -> None:
         api,
         board,
         citizen,
+        costs,
         counters,
+        delivery,
         health,
+        hooks,
         kiosks,
+        lanes,
         notices,
         openapi,
         receipts,
+        search,
         staff,
     )
 
-    parts = (admin, api, board, citizen, counters, health, kiosks, notices, openapi, receipts, staff)
+    parts = (
+        admin,
+        api,
+        board,
+        citizen,
+        costs,
+        counters,
+        delivery,
+        health,
+        hooks,
+        kiosks,
+        lanes,
+        notices,
+        openapi,
+        receipts,
+        search,
+        staff,
+    )
     for blueprint in (*(part.blueprint for part in parts), *extra):
         app.register_blueprint(blueprint)
 
@@ -175,7 +205,8 @@ def _errors(app: Flask) -> None:
     app.register_error_handler(CSRFError, _on_csrf)
     app.register_error_handler(HTTPException, problems.on_http)
     app.register_error_handler(sqlalchemy.exc.DataError, _on_data)
-    app.register_error_handler(sqlalchemy.exc.OperationalError, _on_database)
+    for kind in (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error, storage.Away):
+        app.register_error_handler(kind, _on_database)
     app.register_error_handler(Exception, _on_crash)
 
 
@@ -196,11 +227,16 @@ def _on_data(_fault: Exception) -> Response:
 
 
 def _on_database(fault: Exception) -> Response:
-    log.error("the database does not answer: %s", type(fault).__name__, exc_info=fault)
-    return problems.response(
+    """503 where the same may work later; a statement that can never work is a fault of ours."""
+    if not storage.is_away(fault):
+        return _on_crash(fault)
+    log.error("the storage does not take it: %s %s: %s", request.method, request.endpoint, storage.in_short(fault))
+    answer = problems.response(
         503,
         "Cơ sở dữ liệu tạm thời không trả lời; chưa có gì được lưu. / The database is away; nothing was stored.",
     )
+    answer.headers["Retry-After"] = str(storage.RETRY_SECONDS)
+    return answer
 
 
 def _on_crash(fault: Exception) -> Response:

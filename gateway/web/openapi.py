@@ -18,7 +18,7 @@ from werkzeug.routing import Rule
 
 from gateway.rules import wording
 from gateway.rules.lifecycle.notice import State
-from gateway.web import api, callers, counters, kiosks, notices
+from gateway.web import api, callers, counters, hooks, kiosks, notices
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 VERSION = "1"
@@ -68,6 +68,19 @@ ATTEMPT = _object(
     receipt_at=MAYBE_MOMENT,
 )
 WITH_ATTEMPTS = {**NOTICE, "properties": {**NOTICE["properties"], "attempts": _list(ATTEMPT)}}
+HOOK = _object(
+    ("id", "url", "events"),
+    id=TEXT,
+    url=TEXT,
+    events=_list(TEXT),
+    created_at=MOMENT,
+    failing_since=MAYBE_MOMENT,
+)
+SECRET = {
+    **HOOK,
+    "properties": {**HOOK["properties"], "secret": TEXT},
+    "required": [*HOOK["required"], "secret"],
+}
 REGISTRATION = _object(
     id=TEXT,
     manage_url=TEXT,
@@ -155,6 +168,22 @@ ROUTES: dict[str, Described] = {
     ),
     "notices.get": Described("notices", {200: ("the notice", WITH_ATTEMPTS)}),
     "notices.cancel": Described("notices", {200: ("the state it has now", STATED)}),
+    "hooks.add": Described("hooks", {201: ("the hook and its secret", SECRET)}, hooks.HookAsked),
+    "hooks.index": Described("hooks", {200: ("the hooks", _object(hooks=_list(HOOK)))}),
+    "hooks.get": Described("hooks", {200: ("the hook", HOOK)}),
+    "hooks.end": Described("hooks", {204: ("ended", None)}),
+    "hooks.rotate": Described("hooks", {200: ("the hook and its new secret", SECRET)}),
+    "hooks.ping": Described("hooks", {202: ("on its way", _object(event=TEXT))}),
+    "hooks.events": Described(
+        "hooks",
+        {200: ("a page", _object(events=_list({"type": "object"}), next=_maybe("string")))},
+        queries=(
+            _query("state", "only those", enum=["waiting", "delivered", "failed"]),
+            _query("cursor", "`next` of the page before", maxLength=36),
+        ),
+    ),
+    "hooks.replay_one": Described("hooks", {200: ("how many", _object(replayed=WHOLE))}),
+    "hooks.replay": Described("hooks", {200: ("how many", _object(replayed=WHOLE))}, hooks.ReplayAsked),
     "api.register": Described(
         "registrations", {201: ("registered", REGISTRATION)}, api.RegistrationAsked, key=True
     ),

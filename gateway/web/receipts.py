@@ -1,6 +1,7 @@
 """What providers tell us. It is stored as it comes, answered at once, and worked on later by the worker.
 
-Zalo wants an answer within 2 s and disables a webhook that fails; eSMS repeats a callback five times.
+Zalo wants an answer within 2 s and disables a webhook that fails; eSMS repeats a callback five times. What
+the storage does not take in time is answered with 503, and comes again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import config as configuration
-from gateway import database, notices
 from gateway.rules import hashes
 from gateway.web import api, callers
 
@@ -68,8 +68,7 @@ def zalo() -> Response:
     if not _genuine(raw, event):
         return _refused("bad signature", 401)
     here = api.gate()
-    with database.writing(here.engine) as session:
-        notices.store_receipt(session, _zalo_receipt(raw, event, here.now()), here.now())
+    here.intake.keep(_zalo_receipt(raw, event, here.now()))
     return Response(status=200)
 
 
@@ -142,6 +141,5 @@ def esms(secret: str) -> Response:
         "body": raw.decode(),
         "done_at": None,
     }
-    with database.writing(here.engine) as session:
-        notices.store_receipt(session, receipt, here.now())
+    here.intake.keep(receipt)
     return Response(status=200)

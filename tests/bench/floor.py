@@ -1,19 +1,26 @@
-"""The floor: the same POSTs by a pool of `requests` sessions that keeps no state at all.
+"""The floor: the same POSTs by a pool of threads that keeps no state at all.
 
-`python -m tests.bench.floor URL COUNT AT_ONCE REFUSED_PERCENT` prints {"seconds", "cpu"}: what the engine's run
-prints too. Whoever is refused gets the second POST, as the engine's fallback does.
+`python -m tests.bench.floor URL FIRST COUNT AT_ONCE HOW`; HOW is `requests` (a session for each thread, as one
+writes it) or `exchange` (the product's own connections, to see what those alone give). Whoever is refused gets
+the second POST, as the engine's fallback does.
 """
 
 from __future__ import annotations
 
-import json
+import functools
 import sys
 import threading
-import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import requests
 
+from gateway.channels.exchange import Exchange
+from tests.bench import spending
+
+Post = Callable[[str, Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]]
+SMS_PATH = "/MainService.svc/json/SendMultipleMessage_V4_post_json/"
 LOCAL = threading.local()
 
 
@@ -21,26 +28,30 @@ def phone_of(n: int) -> str:
     return f"849051{n:05d}"
 
 
-def session() -> requests.Session:
+def by_requests(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
     if not hasattr(LOCAL, "session"):
         LOCAL.session = requests.Session()
-    return LOCAL.session
+    return LOCAL.session.post(url, json=body, headers=headers, timeout=20).json()
 
 
-def send(url: str, n: int) -> bool:
+def by_exchange() -> Post:
+    shared = Exchange(20)
+    return lambda url, body, headers: shared.post_json(url, body, headers).document
+
+
+def send(post: Post, url: str, n: int) -> bool:
     body = {
         "phone": phone_of(n),
         "template_id": "100004",
         "template_data": {"so": f"{n:05d}", "noi": "An Mỹ"},
-        "tracking_id": f"bare_{n}",
+        "tracking_id": f"a_{n:032d}",
     }
-    answer = session().post(
-        f"{url}/message/template", json=body, headers={"access_token": "token"}, timeout=20
-    ).json()
-    return answer["error"] == 0 or _sms(url, n)
+    return post(f"{url}/message/template", body, {"access_token": "token"})["error"] == 0 or _sms(
+        post, url, n
+    )
 
 
-def _sms(url: str, n: int) -> bool:
+def _sms(post: Post, url: str, n: int) -> bool:
     body = {
         "ApiKey": "key",
         "SecretKey": "secret",
@@ -50,18 +61,20 @@ def _sms(url: str, n: int) -> bool:
         "SmsType": "2",
         "IsUnicode": "0",
         "Sandbox": "0",
-        "RequestId": f"sms_{n}",
+        "RequestId": f"b_{n:032d}",
     }
-    path = "/MainService.svc/json/SendMultipleMessage_V4_post_json/"
-    return session().post(url + path, json=body, timeout=20).json()["CodeResult"] == "100"
+    return post(url + SMS_PATH, body, {})["CodeResult"] == "100"
 
 
-def main(url: str, count: int, at_once: int) -> None:
-    cpu, began = time.process_time(), time.perf_counter()
-    with ThreadPoolExecutor(at_once) as pool:
-        assert all(pool.map(lambda n: send(url, n), range(count)))
-    print(json.dumps({"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}))
+def main(url: str, first: int, count: int, at_once: int, how: str) -> None:
+    one = functools.partial(send, by_requests if how == "requests" else by_exchange(), url)
+
+    def work() -> None:
+        with ThreadPoolExecutor(at_once) as pool:
+            assert all(pool.map(one, range(first, first + count)))
+
+    spending.told(work)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *(int(number) for number in sys.argv[2:5]), sys.argv[5])

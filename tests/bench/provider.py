@@ -1,8 +1,9 @@
 """A provider that costs as little as one can: HTTP/1.1 with keep-alive over a bare asyncio protocol.
 
-`python -m tests.bench.provider PORT DELAY_MS REFUSED_PERCENT`. It answers as Zalo or eSMS by the path, refuses
+`python -m tests.bench.provider PORT DELAY_MS REFUSED_PERCENT`. It answers as Zalo or eSMS by the body, refuses
 a phone by its last digits, and counts what it was given:
-GET /seen gives {"taken", "references", "doubled", "first"}; POST /reset forgets.
+GET /seen gives {"references", "doubled"}, GET /first {phone's last nine digits: when it was first asked},
+GET /receipts what it took since the last time it was asked, as [channel, reference]; GET /reset forgets.
 """
 
 from __future__ import annotations
@@ -23,29 +24,37 @@ class Provider:
 
     def __init__(self, delay: float, refused: int):
         self.delay, self.refused = delay, refused
-        self.references: Counter[str] = Counter()
-        self.first: dict[str, float] = {}
+        self._reset()
 
-    def answer(self, path: str, body: bytes) -> str:
-        if path.startswith("/seen"):
-            return json.dumps(
-                {
-                    "references": len(self.references),
-                    "doubled": sum(count > 1 for count in self.references.values()),
-                    "first": self.first,
-                }
-            )
-        if path.startswith("/reset"):
-            self.references, self.first = Counter(), {}
-            return "{}"
+    def _reset(self) -> None:
+        self._references: Counter[str] = Counter()
+        self._first: dict[str, float] = {}
+        self._taken: list[tuple[str, str]] = []
+
+    def told(self, path: str) -> str:
+        """What whoever measures asks."""
+        if path == "/first":
+            return json.dumps(self._first)
+        if path == "/receipts":
+            taken, self._taken = self._taken, []
+            return json.dumps(taken)
+        if path == "/reset":
+            self._reset()
+        doubled = sum(count > 1 for count in self._references.values())
+        return json.dumps({"references": len(self._references), "doubled": doubled})
+
+    def answer(self, body: bytes) -> str:
         asked = json.loads(body)
-        reference = asked.get("tracking_id") or asked["RequestId"]
-        self.references[reference] += 1
-        phone = asked.get("phone") or asked["Phone"]
-        self.first.setdefault(phone[-9:], time.time())
-        if "tracking_id" not in asked:
-            return SMS % reference
-        return NO_ZALO if int(phone[-5:]) % 100 < self.refused else OK % reference
+        by_zalo = "tracking_id" in asked
+        reference, phone = (
+            (asked["tracking_id"], asked["phone"]) if by_zalo else (asked["RequestId"], asked["Phone"])
+        )
+        self._references[reference] += 1
+        self._first.setdefault(phone[-9:], time.time())
+        if by_zalo and int(phone[-5:]) % 100 < self.refused:
+            return NO_ZALO
+        self._taken.append(("zalo" if by_zalo else "esms", reference))
+        return (OK if by_zalo else SMS) % reference
 
 
 class Connection(asyncio.Protocol):
@@ -59,19 +68,22 @@ class Connection(asyncio.Protocol):
         self._read += data
         while True:
             head, ends, rest = self._read.partition(b"\r\n\r\n")
-            if not ends:
-                return
-            length = _length(head)
-            if len(rest) < length:
+            length = _length(head) if ends else 0
+            if not ends or len(rest) < length:
                 return
             self._read = rest[length:]
-            path = head.split(b" ", 2)[1].decode()
-            text = self._provider.answer(path, rest[:length])
-            slow = self._provider.delay if path not in ("/seen", "/reset") else 0
-            if slow:
-                asyncio.get_running_loop().call_later(slow, self._write, text)
-            else:
-                self._write(text)
+            self._asked(head, rest[:length])
+
+    def _asked(self, head: bytes, body: bytes) -> None:
+        method, path, _ = head.split(b" ", 2)
+        if method == b"GET":
+            self._write(self._provider.told(path.decode()))
+            return
+        text = self._provider.answer(body)
+        if self._provider.delay:
+            asyncio.get_running_loop().call_later(self._provider.delay, self._write, text)
+        else:
+            self._write(text)
 
     def _write(self, text: str) -> None:
         body = text.encode()

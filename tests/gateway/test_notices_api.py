@@ -205,9 +205,10 @@ def test_pages_are_chosen_by_state_kind_and_time(program, engine):
     first = program.post("/api/v1/notices", json=appointment()).json["id"]
     program.post("/api/v1/notices", json=appointment(kind="reminder"))
     program.post(f"/api/v1/notices/{first}/cancel")
-    ask = lambda **query: [
-        one["id"] for one in program.get("/api/v1/notices", query_string=query).json["notices"]
-    ]  # noqa: E731
+    def ask(**query):
+        return [
+            one["id"] for one in program.get("/api/v1/notices", query_string=query).json["notices"]
+        ]
     assert ask(state="cancelled") == [first]
     assert len(ask(kind="reminder")) == 1
     assert len(ask(since="2020-01-01T00:00:00+07:00")) == 2

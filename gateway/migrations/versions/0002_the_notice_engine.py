@@ -112,7 +112,7 @@ def upgrade() -> None:
         "hook_events",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("hook_id", sa.String(length=36), nullable=False),
-        sa.Column("notice_id", sa.String(length=36), nullable=False),
+        sa.Column("notice_id", sa.String(length=36), nullable=True),
         sa.Column("type", sa.String(length=30), nullable=False),
         sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
