@@ -62,7 +62,10 @@ def open_ones(session: Session) -> Sequence[tables.Alert]:
 def expire(session: Session, now: int) -> int:
     """End what was not seen for a day and has nobody who would say that it is well again."""
     lasting = update(tables.Alert).where(
-        _c.closed_at.is_(None), _c.seen_at < now - EXPIRY_SECONDS, _c.key.not_like("breaker:%")
+        _c.closed_at.is_(None),
+        _c.seen_at < now - EXPIRY_SECONDS,
+        _c.key.not_like("breaker:%"),
+        _c.key.not_like("hook:%"),
     )
     return session.execute(
         lasting.values(closed_at=now).execution_options(synchronize_session=False)

@@ -32,9 +32,10 @@ def _needed(config: Settings, name: str) -> str:
 
 
 def channels(config: Settings, engine: Engine, now: Callable[[], int]) -> dict[str, Any]:
-    """Every channel on the ladder by its name; raises `Missing`."""
+    """The channels on the ladder that this host sends on, by name; raises `Missing`."""
     makers = {"zalo": _zalo, "esms": _esms, "modem": _modem}
-    return {name: makers[name](config, engine, now) for name in notices.ladder(config)}
+    here = config.notices.lanes or notices.ladder(config)
+    return {name: makers[name](config, engine, now) for name in notices.ladder(config) if name in here}
 
 
 def authority(config: Settings) -> oauth.Oauth:

@@ -16,12 +16,15 @@ from weakref import WeakKeyDictionary
 import alembic.command
 import alembic.config
 import sqlalchemy
+import sqlalchemy.exc
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 LOCK_WAIT_SECONDS = 30
+# libpq's own would wait minutes for a host that fell silent: seconds to connect, milliseconds for an answer
+PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 30_000}
 CHANNEL = "gateway"
 _writers: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
@@ -29,8 +32,14 @@ _writers: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 def connect(url: str, pool_size: int = 20) -> Engine:
     """An engine for `sqlite:///FILE` or `postgresql+psycopg://…`; connects lazily."""
     if not url.startswith("sqlite"):
+        asked = sqlalchemy.make_url(url).query  # what the address itself says goes first
         return sqlalchemy.create_engine(
-            url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True, hide_parameters=True
+            url,
+            connect_args={name: value for name, value in PATIENCE.items() if name not in asked},
+            pool_size=pool_size,
+            max_overflow=20,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
     file = sqlalchemy.make_url(url).database
     if file:
@@ -65,7 +74,20 @@ def _turn(engine: Engine) -> AbstractContextManager[Any]:
 
     SQLite's own waiting sleeps up to 100 ms between looks (sqlite3_busy_timeout); it is left to other processes.
     """
-    return _writers.setdefault(engine, threading.Lock()) if engine.dialect.name == "sqlite" else nullcontext()
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    return _taken(_writers.setdefault(engine, threading.Lock()))
+
+
+@contextmanager
+def _taken(turn: threading.Lock) -> Iterator[None]:
+    """Behind a file that another process has locked, everybody waits as long as the first, and not in a row."""
+    if not turn.acquire(timeout=LOCK_WAIT_SECONDS):
+        raise sqlalchemy.exc.TimeoutError("another thread has been writing for too long")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager

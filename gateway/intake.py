@@ -43,6 +43,16 @@ class Intake:
         self._waiting: deque[_Entry] = deque()
         self._writing = False
 
+    @property
+    def waiting(self) -> int:
+        """How many rows no batch has taken yet."""
+        return len(self._waiting)
+
+    @property
+    def writing(self) -> bool:
+        """Whether a batch is under way."""
+        return self._writing
+
     def keep(self, receipt: Mapping[str, Any]) -> bool:
         """Keep a row of `receipts`, and return when it is durable: True if it is new, False if it was known.
 
@@ -111,7 +121,6 @@ class Intake:
     def _failed(self, batch: Sequence[_Entry], fault: Exception) -> None:
         """The storage's fault is everybody's; one bad row's is found by halves, and the others are kept."""
         if storage.is_away(fault):
-            log.error("what providers post cannot be stored: %s", storage.in_short(fault))
             for entry in batch:
                 entry.kept.set_exception(_away(fault))
         elif len(batch) == 1:

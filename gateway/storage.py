@@ -61,6 +61,11 @@ def _internal(fault: psycopg.Error) -> bool:
 
 def in_short(fault: BaseException) -> str:
     """One line for the log: a full disk must not fill up with the story of it, and rows stay out of it."""
-    cause = getattr(fault, "orig", None) or fault.__cause__ or fault
-    first = (str(cause).splitlines() or [""])[0]
-    return f"{type(cause).__name__}: {first[:200]}"
+    while (inner := getattr(fault, "orig", None) or fault.__cause__) is not None and not _is_driver_s(fault):
+        fault = inner
+    first = (str(fault).splitlines() or [""])[0]
+    return f"{type(fault).__name__}: {first[:200]}"
+
+
+def _is_driver_s(fault: BaseException) -> bool:
+    return isinstance(fault, (sqlite3.Error, psycopg.Error))

@@ -387,7 +387,10 @@ class Workplace(Table):
 
 
 class Hook(Table):
-    """A program that wants to be told what becomes of its notices, and where."""
+    """A program that wants to be told what becomes of its notices, and where.
+
+    `failing_since`: nothing arrived since then; `paused_at`: it is not called until somebody resumes it.
+    """
 
     __tablename__ = "hooks"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -395,17 +398,23 @@ class Hook(Table):
     url: Mapped[str] = mapped_column(String(500))
     events: Mapped[list[Any]] = mapped_column(default=list)
     generation: Mapped[int] = mapped_column(Integer, default=1)
+    rotated_at: Mapped[int | None]
     created_at: Mapped[int]
     failing_since: Mapped[int | None]
+    paused_at: Mapped[int | None]
     ended_at: Mapped[int | None]
 
 
 class HookEvent(Table):
-    """What a hook is to be told: an outbox row of its own. `id` stays the same however often it is sent."""
+    """What a hook is to be told: an outbox row of its own. `id` stays the same however often it is sent.
+
+    `due`: when it is told next, or while it is *calling*, when that is taken for lost.
+    """
 
     __tablename__ = "hook_events"
     __table_args__ = (
-        Index("ix_hook_events_due", "due", **_where("state = 'waiting'")),
+        Index("ix_hook_events_due", "hook_id", "due", "id", **_where("state = 'waiting'")),
+        Index("ix_hook_events_calling", "hook_id", "due", **_where("state = 'calling'")),
         Index(None, "hook_id", "id"),
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)

@@ -7,12 +7,24 @@ so a page costs the same with a thousand notices and with a million.
 from gateway.delivery.acting import ACTS, act, show_phone
 from gateway.delivery.costs import Cost, daily, monthly, safe, spent
 from gateway.delivery.finding import Found, Spared, find_by_number, find_by_phone, history, newest_of, spared
-from gateway.delivery.health import Health, channel_health, workplaces
-from gateway.delivery.people import Entry, Page, held, lost, needing, past, repeatable, these
+from gateway.delivery.health import ALIVE_SECONDS, Health, channel_health, workplaces
+from gateway.delivery.people import (
+    Entry,
+    Page,
+    appointed,
+    entry,
+    held,
+    lost,
+    needing,
+    past,
+    repeatable,
+    these,
+)
 from gateway.delivery.progress import Progress, Wanted, progress
 
 __all__ = [
     "ACTS",
+    "ALIVE_SECONDS",
     "Cost",
     "Entry",
     "Found",
@@ -22,8 +34,10 @@ __all__ = [
     "Spared",
     "Wanted",
     "act",
+    "appointed",
     "channel_health",
     "daily",
+    "entry",
     "find_by_number",
     "find_by_phone",
     "held",

@@ -14,12 +14,13 @@ from gateway.notices.barriers import HELD
 from gateway.rules import hours, names, phone
 from gateway.rules.settings import Settings
 
-PAGE = 50
+PAGE = 30
 HELD_SHOWN = 200
 MOST_COUNTED = 1_000
 DAY = 86_400
 LOOK_BACK = 7 * DAY  # a notice that is older was for an hour that has passed
-HELD_WITHIN = DAY  # held ones are shown while a person can still tell them before their hour
+HELD_WITHIN = 36 * 3_600  # from the afternoon on: everybody whose hour comes before the next evening
+LAST_MOMENT = 4_102_444_800  # the year 2100: what other programs fill in may be any text
 _notice = tables.Notice
 _LOST = text("notices.state IN ('failed', 'expired')")  # as the partial index says it, not as parameters
 _CREATED = text("notices.state = 'created'")
@@ -96,7 +97,7 @@ def past(session: Session, now: int, site_id: int | None = None) -> int:
 
 
 def held(session: Session, config: Settings, now: int, site_id: int | None = None) -> Page:
-    """Who waits because their last channel refuses everything now, and whose hour comes within a day."""
+    """Who waits because their last channel refuses everything now, and whose hour comes before long."""
     wanted = _of_site(select(_notice), site_id).where(
         _CREATED,
         _notice.deadline > now,
@@ -188,9 +189,10 @@ def entry(row: tables.Notice, config: Settings, now: int) -> Entry:
 def appointed(data: dict[str, Any]) -> int | None:
     """The hour that a notice tells; None where it tells none (other programs fill the data in)."""
     try:
-        return hours.seconds(str(data["time"]))
+        at = hours.seconds(str(data["time"]))
     except (KeyError, ValueError, OverflowError):
         return None
+    return at if 0 < at < LAST_MOMENT else None
 
 
 def _of_site(wanted: Select[Any], site_id: int | None) -> Select[Any]:

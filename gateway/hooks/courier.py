@@ -1,8 +1,9 @@
-"""Delivers what programs are to be told: at least once, in order where nothing fails, never two calls of one event.
+"""Tells programs what becomes of their notices: every event at least once, until it is taken or given up.
 
-Only the oldest waiting event of a hook is claimed, so one program's trouble neither overtakes itself nor
-holds up the others. A claim moves the event's `due` ahead: whoever dies in the middle leaves it to be sent
-again with the same `webhook-id`, by which the program knows a repeat.
+What is promised of the order: those of one notice come strictly in order, the next when the one before it is
+taken or given up. Those of different notices are begun in the order in which they happened; two may be on their
+way at once, and one that has to be told again comes later than others (its `timestamp` says where it belongs).
+A program knows a repeat by its `webhook-id`.
 """
 
 from __future__ import annotations
@@ -11,156 +12,165 @@ import json
 import logging
 import random
 import threading
+import time
+from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 
-from sqlalchemy import Engine, bindparam, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
-from gateway import alerts, database, tables
 from gateway import config as configuration
-from gateway.hooks.calling import GONE, Caller, Outcome
-from gateway.pulse import Pulse
+from gateway import database
+from gateway.hooks import deliveries
+from gateway.hooks.calling import Caller, Outcome
+from gateway.hooks.deliveries import Errand
 from gateway.rules import hooks as rules
-from gateway.rules import hours
 from gateway.rules.settings import Settings
 
 log = logging.getLogger(__name__)
-LEASE_SECONDS = 60
-AT_ONCE = 8
-IDLE_SECONDS = 2.0
-PATIENCE = 3 * 86_400
-"""A hook that has failed for so long is paused, and somebody is told."""
+HOOKS_AT_ONCE = 8
+CALLS_AT_ONCE = 2  # to one hook
+LOOK_SECONDS = 1.0
+FORGET_SECONDS = 3_600
 
 
-@dataclass(frozen=True)
-class Errand:
-    """One event on its way, with what its signature needs."""
+class _Batch:
+    """One hook's errands for its threads. The first that is not taken ends it: the rest is left for later."""
 
-    event_id: str
-    hook_id: str
-    generation: int
-    url: str
-    body: dict
-    tries: int
+    def __init__(self, errands: list[Errand], until: float):
+        """`until` (monotonic): when no call is begun any more, so that none outlasts the lease."""
+        self._errands, self._until = deque(errands), until
+        self.broken = False
+
+    def next(self) -> Errand | None:
+        try:
+            return self._errands.popleft()
+        except IndexError:
+            return None
+
+    def over(self) -> bool:
+        return self.broken or time.monotonic() >= self._until
 
 
 class Courier:
-    """`run()` until `stop()`; or `round()` by hand."""
+    """`run()` until `stop()`, or `round()` by hand. Any number of them may work on one database."""
 
-    def __init__(self, engine: Engine, config: Settings, now: Callable[[], int]):
+    def __init__(
+        self, engine: Engine, config: Settings, now: Callable[[], int], caller: Caller | None = None
+    ):
         self._engine, self._config, self._now = engine, config, now
         self._own = configuration.own_secret(config, "web.secret_key")
-        self._caller = Caller(config.hooks.allow, config.hooks.timeout)
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="hooks")
-        self._stop = threading.Event()
+        self._caller = caller or Caller(config.hooks.allow, config.hooks.timeout)
+        self._patience = 10 + config.hooks.timeout
+        self._lease = 30 + 2 * round(self._patience)  # looking a name up may take longer than the call
+        self._pool = ThreadPoolExecutor(HOOKS_AT_ONCE * CALLS_AT_ONCE, thread_name_prefix="hooks")
+        self._answers: deque[tuple[Errand, Outcome | None, float]] = deque()
+        self._open: Counter[str] = Counter()
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._forget_at = 0
 
     def run(self) -> None:
-        pulse = Pulse(self._engine)
+        """A turn that fails is logged and tried again; nothing is lost by it."""
         while not self._stop.is_set():
+            self._wake.clear()
             try:
-                busy = self.round()
+                moved = self._turn()
             except Exception:
-                log.exception("a round of the courier failed; it is tried again")
-                busy = False
-            if not busy:
-                pulse.wait(IDLE_SECONDS, self._stop)
-        pulse.close()
-        self._pool.shutdown(wait=True)
-        self._caller.close()
+                log.exception("a turn of the hooks' courier failed; it is tried again")
+                moved = 0
+            if not moved or self._open:
+                self._wake.wait(LOOK_SECONDS)
+        self.close()
 
     def stop(self) -> None:
         self._stop.set()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Let the calls that are under way end, and write them down; the rest is given back."""
+        self._stop.set()
+        self._pool.shutdown(wait=True)
+        try:
+            self._write_down()
+        except Exception:
+            log.exception("the last answers of hooks are not written down; those events are told again")
+        self._caller.close()
 
     def round(self) -> int:
-        """Deliver the oldest waiting event of each hook; how many calls were made."""
+        """Tell what is due now, wait for the answers and write them down; how many calls that was."""
+        for future in self._send(self._now()):
+            future.result()
+        told = sum(outcome is not None for _, outcome, _ in self._answers)
+        self._write_down()
+        return told
+
+    def _turn(self) -> int:
+        """Write down the answers that came and send what is due, without waiting; whether anything moved."""
+        written = self._write_down()
         now = self._now()
-        with database.reading(self._engine) as session:
-            if not session.execute(_WAITING, {"now": now}).first():
-                return 0
+        self._forget(now)
+        return written + len(self._send(now))
+
+    def _send(self, now: int) -> list[Future[None]]:
+        until = time.monotonic() + self._patience
+        futures = []
+        for errands in self._claimed(now):
+            self._open[errands[0].hook_id] += len(errands)
+            batch = _Batch(errands, until)
+            threads = min(CALLS_AT_ONCE, len(errands))
+            futures += [self._pool.submit(self._tell, batch) for _ in range(threads)]
+        return futures
+
+    def _write_down(self) -> int:
+        answers = list(self._answers)
+        if not answers:
+            return 0
         with database.writing(self._engine) as session:
-            errands = _claimed(session, now)
-        for errand, outcome in zip(errands, self._pool.map(self.deliver, errands), strict=True):
-            self.record(errand, outcome)
-        return len(errands)
+            deliveries.record(session, answers, self._config.hooks.retries, self._now())
+        for errand, _, _ in answers:
+            self._answers.popleft()
+            self._open[errand.hook_id] -= 1
+        self._open = +self._open
+        return len(answers)
+
+    def _claimed(self, now: int) -> list[list[Errand]]:
+        room = HOOKS_AT_ONCE - len(self._open)
+        if room <= 0:
+            return []
+        with database.reading(self._engine) as session:
+            busy = [one for one in deliveries.busy(session, now) if one not in self._open]
+        if not busy:
+            return []
+        with database.writing(self._engine) as session:
+            return deliveries.claim(session, busy, room, self._lease, now)
+
+    def _forget(self, now: int) -> None:
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET_SECONDS
+        with database.writing(self._engine) as session:
+            deliveries.forget(session, now)
+
+    def _tell(self, batch: _Batch) -> None:
+        """One of a batch's threads."""
+        while (errand := batch.next()) is not None:
+            outcome = None if self._stop.is_set() or batch.over() else self._told(errand)
+            if outcome is not None and not outcome.taken:
+                batch.broken = True
+            self._answers.append((errand, outcome, random.random()))
+        self._wake.set()
+
+    def _told(self, errand: Errand) -> Outcome:
+        try:
+            return self.deliver(errand)
+        except Exception as fault:
+            log.exception("hook %s could not be called", errand.hook_id)
+            return Outcome(None, f"lỗi của trạm / a fault of ours ({type(fault).__name__})")
 
     def deliver(self, errand: Errand) -> Outcome:
         """Make the call, outside any transaction."""
-        moment = hours.rfc3339(errand.body["timestamp"], self._config.station.zone)
-        body = json.dumps(errand.body | {"timestamp": moment}, ensure_ascii=False).encode()
-        now = self._now()
-        secret = rules.secret_of(self._own, errand.hook_id, errand.generation)
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "queue-number-gateway",
-            "webhook-id": errand.event_id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": rules.signature(secret, errand.event_id, now, body),
-        }
-        return self._caller.post(errand.url, body, headers)
-
-    def record(self, errand: Errand, outcome: Outcome) -> None:
-        """Write down how it went, and when it is tried again."""
-        now = self._now()
-        with database.writing(self._engine) as session:
-            event = session.get(tables.HookEvent, errand.event_id, with_for_update=True)
-            hook = session.get(tables.Hook, errand.hook_id, with_for_update=True)
-            if event is None or hook is None or event.state != "waiting":
-                return
-            event.status, event.reason = outcome.status, outcome.reason[:200]
-            if outcome.taken:
-                event.state, event.done_at, hook.failing_since = "delivered", now, None
-                alerts.over(session, f"hook:{hook.id}", now)
-            else:
-                self._failed(session, hook, event, outcome, now)
-
-    def _failed(
-        self, session: Session, hook: tables.Hook, event: tables.HookEvent, outcome: Outcome, now: int
-    ) -> None:
-        hook.failing_since = hook.failing_since or now
-        pauses = self._config.hooks.retries
-        if outcome.status == GONE:
-            hook.ended_at = now
-        if outcome.status == GONE or event.tries > len(pauses):
-            event.state, event.done_at = "failed", now
-        else:
-            spread = random.uniform(0.8, 1.2)  # so that a hundred do not knock at the same second
-            event.due = now + round(pauses[event.tries - 1] * spread)
-        if now - hook.failing_since >= PATIENCE:
-            alerts.raised(session, f"hook:{hook.id}", "hook", {"channel": "hook", "url": hook.url}, now)
-
-
-_e, _h = tables.HookEvent.__table__.c, tables.Hook.__table__.c
-_OLDEST = (
-    select(func.min(_e.id).label("id"))
-    .join(tables.Hook.__table__, _h.id == _e.hook_id)
-    .where(_e.state == "waiting", _h.ended_at.is_(None))
-    .group_by(_e.hook_id)
-    .subquery()
-)
-_WAITING = select(_e.id).where(text("state = 'waiting'"), _e.due <= bindparam("now")).limit(1)
-
-
-def _claimed(session: Session, now: int) -> list[Errand]:
-    """The oldest event of each hook, if it is due; ours until the lease is over."""
-    rows = session.scalars(
-        select(tables.HookEvent)
-        .where(tables.HookEvent.id.in_(select(_OLDEST.c.id)), tables.HookEvent.due <= now)
-        .order_by(tables.HookEvent.id)
-        .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
-    ).all()
-    hooks = {
-        hook.id: hook
-        for hook in session.scalars(select(tables.Hook).where(tables.Hook.id.in_([r.hook_id for r in rows])))
-    }
-    for row in rows:
-        row.due, row.tries = now + LEASE_SECONDS, row.tries + 1
-    session.flush()
-    return [
-        Errand(
-            row.id, row.hook_id, hooks[row.hook_id].generation, hooks[row.hook_id].url, row.body, row.tries
-        )
-        for row in rows
-    ]
+        body = json.dumps(errand.body, ensure_ascii=False, separators=(",", ":")).encode()
+        secrets = [rules.secret_of(self._own, errand.hook_id, one) for one in errand.generations]
+        signed = rules.headers(secrets, errand.event_id, self._now(), body)
+        told = {"Content-Type": "application/json", "User-Agent": "queue-number-gateway", **signed}
+        return self._caller.post(errand.url, body, told)

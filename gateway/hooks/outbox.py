@@ -1,30 +1,34 @@
-"""The rows: which programs want to be told, and what they are to be told."""
+"""What programs are to be told, written down in the very transaction in which it happens."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from gateway import database, tables
+from gateway import tables
 from gateway.rules import hooks as rules
+from gateway.rules import hours
 
-MOST_A_KEY = 10
-REPLAYED_AT_ONCE = 10_000
-_h = tables.Hook.__table__.c
-_LIVE = select(_h.id, _h.api_key_id, _h.events).where(
-    _h.api_key_id.in_(bindparam("keys", expanding=True)), _h.ended_at.is_(None)
+_events = tables.HookEvent.__table__
+_h, _k = tables.Hook.__table__.c, tables.ApiKey.__table__.c
+_LISTENING = (
+    select(_h.id, _h.api_key_id, _h.events, _h.paused_at)
+    .join(tables.ApiKey.__table__, _k.id == _h.api_key_id)
+    .where(
+        _h.api_key_id.in_(bindparam("keys", expanding=True)), _h.ended_at.is_(None), _k.revoked_at.is_(None)
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A step of a notice that a program accepted responsibility for; `at` in seconds."""
+    """A step of a notice that came from a program; `deadline` and `at` in seconds."""
 
     notice_id: str
     api_key_id: int
@@ -41,21 +45,25 @@ class Change:
 
 def told(session: Session, changes: Iterable[Change]) -> int:
     """Write down what programs are to be told of these steps; how many rows. Nothing where nobody listens."""
-    changes = list(changes)
-    if not changes:
+    found = [(one, events) for one in changes if (events := _happened(one))]
+    if not found:
         return 0
-    live = session.connection().execute(_LIVE, {"keys": list({one.api_key_id for one in changes})}).all()
+    keys = list({one.api_key_id for one, _ in found})
+    listening = session.connection().execute(_LISTENING, {"keys": keys}).all()
     rows = [
-        _row(hook.id, one.notice_id, event, one.at, _about(one))
-        for one in changes
-        if (event := rules.happened(one.before, one.state, one.twice_before, one.reached_twice))
-        for hook in live
+        row(hook.id, one.notice_id, event, _about(one), one.at, paused=hook.paused_at is not None)
+        for one, events in found
+        for event in events
+        for hook in listening
         if hook.api_key_id == one.api_key_id and event in hook.events
     ]
     if rows:
-        session.connection().execute(insert(tables.HookEvent.__table__), rows)
-        database.ring(session)
+        session.connection().execute(insert(_events), rows)
     return len(rows)
+
+
+def _happened(change: Change) -> tuple[str, ...]:
+    return rules.happened(change.before, change.state, change.twice_before, change.reached_twice)
 
 
 def _about(change: Change) -> dict[str, Any]:
@@ -67,18 +75,26 @@ def _about(change: Change) -> dict[str, Any]:
         "channel": change.channel,
         "reason": change.reason,
         "reached_twice": change.reached_twice,
-        "deadline": change.deadline,
+        "deadline": moment(change.deadline),
     }
 
 
-def _row(hook_id: str, notice_id: str | None, event: str, now: int, about: dict[str, Any]) -> dict[str, Any]:
+def moment(at: int) -> str:
+    """RFC 3339 in UTC: who is told may sit anywhere."""
+    return hours.utc(at).isoformat()
+
+
+def row(
+    hook_id: str, notice_id: str | None, event: str, about: dict[str, Any], now: int, *, paused: bool = False
+) -> dict[str, Any]:
+    """An event's row; a paused hook's waits until somebody resumes it."""
     return {
         "id": new_id("e"),
         "hook_id": hook_id,
         "notice_id": notice_id,
         "type": event,
-        "body": {"type": event, "timestamp": now, "data": about},
-        "state": "waiting",
+        "body": {"type": event, "timestamp": moment(now), "data": about},
+        "state": "held" if paused else "waiting",
         "due": now,
         "tries": 0,
         "reason": "",
@@ -87,61 +103,5 @@ def _row(hook_id: str, notice_id: str | None, event: str, now: int, about: dict[
 
 
 def new_id(prefix: str) -> str:
-    """Sorts by time, cannot be guessed; a nanosecond clock keeps one transaction's events in their order."""
+    """Sorts by time, cannot be guessed; by the nanosecond, so one transaction's events keep their order."""
     return f"{prefix}_{time.time_ns():016x}{secrets.token_hex(8)}"
-
-
-def add(session: Session, api_key_id: int, url: str, events: Sequence[str], now: int) -> tables.Hook | None:
-    """A hook of a program; None if it has enough of them."""
-    if len(of_key(session, api_key_id)) >= MOST_A_KEY:
-        return None
-    made = tables.Hook(
-        id=new_id("h"), api_key_id=api_key_id, url=url, events=list(events), generation=1, created_at=now
-    )
-    session.add(made)
-    session.flush()
-    return made
-
-
-def of_key(session: Session, api_key_id: int) -> Sequence[tables.Hook]:
-    """A program's hooks that have not ended."""
-    wanted = select(tables.Hook).filter_by(api_key_id=api_key_id, ended_at=None)
-    return session.scalars(wanted.order_by(tables.Hook.id)).all()
-
-
-def ping(session: Session, hook: tables.Hook, now: int) -> str:
-    """An event that says nothing; its id."""
-    row = _row(hook.id, None, rules.PING, now, {})
-    session.connection().execute(insert(tables.HookEvent.__table__), [row])
-    database.ring(session)
-    return row["id"]
-
-
-def events(
-    session: Session, hook_id: str, state: str | None, after: str, most: int
-) -> Sequence[tables.HookEvent]:
-    """What a hook was and is to be told, oldest first."""
-    wanted = select(tables.HookEvent).where(tables.HookEvent.hook_id == hook_id, tables.HookEvent.id > after)
-    if state is not None:
-        wanted = wanted.where(tables.HookEvent.state == state)
-    return session.scalars(wanted.order_by(tables.HookEvent.id).limit(most)).all()
-
-
-def replay(
-    session: Session, hook_id: str, now: int, since: int | None = None, event_id: str | None = None
-) -> int:
-    """Tell again what was told or given up: one event, or everything since a moment. How many."""
-    again = update(tables.HookEvent).where(
-        tables.HookEvent.hook_id == hook_id, tables.HookEvent.state != "waiting"
-    )
-    if event_id is not None:
-        again = again.where(tables.HookEvent.id == event_id)
-    if since is not None:
-        again = again.where(tables.HookEvent.created_at >= since)
-    done = session.execute(
-        again.values(state="waiting", due=now, tries=0, reason="", done_at=None).execution_options(
-            synchronize_session=False
-        )
-    )
-    database.ring(session)
-    return done.rowcount

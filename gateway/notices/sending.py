@@ -75,10 +75,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Room:
-    """How many tasks a lane takes now: of all kinds, and of urgent ones beyond that."""
+    """How many tasks a lane takes now: of all kinds, and of urgent ones beyond that.
+
+    `late`: only what has been due for so many seconds, i.e. what whoever is nearer has not taken.
+    """
 
     any: int
     urgent: int
+    late: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,16 +131,16 @@ class _Claim:
         shut = barriers.in_the_way(self._terms.barriers, channel, barriers.ALL) is not None
         for urgent, most in ((True, room.any + room.urgent), (False, room.any)):
             # What only moves past a shut channel takes no room in its lane
-            rows = self._due(channel, urgent, max(most, self._terms.batch) if shut else most)
+            rows = self._due(channel, urgent, max(most, self._terms.batch) if shut else most, room.late)
             spared = suppressing.suppressed(self._session, channel, {row.phone for row in rows}, self._now)
             for row in rows:
                 self._take(row, spared.get(row.phone))
-            room = Room(max(0, room.any - len(rows)), room.urgent) if urgent else room
+            room = replace(room, any=max(0, room.any - len(rows))) if urgent else room
 
-    def _due(self, channel: str, urgent: bool, most: int) -> Sequence[Row]:
+    def _due(self, channel: str, urgent: bool, most: int, late: int) -> Sequence[Row]:
         if most <= 0:
             return ()
-        return steps.rows(self._session, _DUE[urgent], channel=channel, now=self._now, most=most)
+        return steps.rows(self._session, _DUE[urgent], channel=channel, now=self._now - late, most=most)
 
     def _take(self, row: Row, spared: str | None) -> None:
         terms, now = self._terms, self._now

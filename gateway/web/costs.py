@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 from gateway import database, delivery
 from gateway.delivery import Cost
 from gateway.web import api, callers
+from gateway.web.delivery import dated
 
 blueprint = Blueprint("costs", __name__, url_prefix="/admin/delivery")
 CHANNEL_WORDS = {"zalo": "Zalo", "esms": "SMS (eSMS)", "modem": "SMS (modem)"}
@@ -47,10 +48,7 @@ def download() -> Response:
 
 def _month() -> date:
     """The first day of the month in the address; of this month if there is none."""
-    try:
-        return date.fromisoformat(f"{request.args.get('month', '')[:7]}-01")
-    except ValueError:
-        return api.gate().hub.today().replace(day=1)
+    return dated(f"{request.args.get('month', '')[:7]}-01") or api.gate().hub.today().replace(day=1)
 
 
 def _rows(month: date) -> list[tuple[date, Cost]]:

@@ -33,6 +33,7 @@ DAYS_BACK = (1, 3, 7, 30)
 AT_ONCE = 50  # notices a transaction: the engine writes in between
 MOST_CHOSEN = 1_000
 ROWS_A_STATEMENT = 500
+FIRST_YEAR, LAST_YEAR = 2000, 2100
 BAR = 1_000  # the bar's width in its own units
 
 
@@ -92,13 +93,19 @@ def progress() -> Response:
 
 def _chosen(session: Session) -> Chosen:
     """From the address; what is no day, kind or site there counts as not given."""
-    try:
-        day = date.fromisoformat(request.args.get("day", ""))
-    except ValueError:
-        day = api.gate().hub.today()
+    day = dated(request.args.get("day", "")) or api.gate().hub.today()
     kind = request.args.get("kind", "appointment")
     kind = kind if kind in KINDS else "" if kind == "all" else "appointment"
     return Chosen(day, kind, _site(session))
+
+
+def dated(text: str) -> date | None:
+    """A day in an address; None if it is none, or one on which no notice can have been made."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def _site(session: Session) -> tables.Site | None:
@@ -112,7 +119,7 @@ def _sites(session: Session) -> Sequence[tables.Site]:
 def _live(session: Session, chosen: Chosen) -> dict[str, object]:
     here, zone = api.gate(), api.gate().config.station.zone
     since = hours.at(chosen.day, time(), zone)
-    until = hours.at(chosen.day + timedelta(days=1), time(), zone) if chosen.day < date.max else since
+    until = hours.at(chosen.day + timedelta(days=1), time(), zone)
     wanted = delivery.Wanted(since, until, chosen.kind, chosen.site_id)
     found = delivery.progress(session, wanted, here.config, here.now())
     return {

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from gateway.hooks import register
 from gateway.rules import wording
 from gateway.rules.lifecycle.notice import State
 from gateway.web import api, callers, counters, hooks, kiosks, notices
@@ -69,12 +70,26 @@ ATTEMPT = _object(
 )
 WITH_ATTEMPTS = {**NOTICE, "properties": {**NOTICE["properties"], "attempts": _list(ATTEMPT)}}
 HOOK = _object(
-    ("id", "url", "events"),
     id=TEXT,
     url=TEXT,
     events=_list(TEXT),
+    state={"type": "string", "enum": ["live", "paused", "ended"]},
     created_at=MOMENT,
     failing_since=MAYBE_MOMENT,
+    paused_at=MAYBE_MOMENT,
+    ended_at=MAYBE_MOMENT,
+)
+HOOK_EVENT = _object(
+    id=TEXT,
+    type=TEXT,
+    notice=_maybe("string"),
+    state=TEXT,
+    tries=WHOLE,
+    status=_maybe("integer"),
+    reason=TEXT,
+    due=MAYBE_MOMENT,
+    created_at=MOMENT,
+    done_at=MAYBE_MOMENT,
 )
 SECRET = {
     **HOOK,
@@ -173,12 +188,13 @@ ROUTES: dict[str, Described] = {
     "hooks.get": Described("hooks", {200: ("the hook", HOOK)}),
     "hooks.end": Described("hooks", {204: ("ended", None)}),
     "hooks.rotate": Described("hooks", {200: ("the hook and its new secret", SECRET)}),
+    "hooks.resume": Described("hooks", {200: ("the hook as it stands", HOOK)}),
     "hooks.ping": Described("hooks", {202: ("on its way", _object(event=TEXT))}),
     "hooks.events": Described(
         "hooks",
-        {200: ("a page", _object(events=_list({"type": "object"}), next=_maybe("string")))},
+        {200: ("a page", _object(events=_list(HOOK_EVENT), next=_maybe("string")))},
         queries=(
-            _query("state", "only those", enum=["waiting", "delivered", "failed"]),
+            _query("state", "only those in this state", enum=list(register.STATES)),
             _query("cursor", "`next` of the page before", maxLength=36),
         ),
     ),

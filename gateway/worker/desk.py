@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Engine
@@ -156,7 +156,7 @@ class Desk:
         if way is None:
             return room
         most = lanes.allowed(session, way, now)
-        return Room(min(room.any, most), max(0, min(room.urgent, most - room.any)))
+        return replace(room, any=min(room.any, most), urgent=max(0, min(room.urgent, most - room.any)))
 
     def _beat(self, session: Session, found: Turn, now: int) -> None:
         """Say now and then that this process lives, from the thread that does the work."""

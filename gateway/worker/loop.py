@@ -38,6 +38,7 @@ LINGER_SECONDS = (
 )
 AHEAD = 2  # tasks held per thread of a lane: enough to keep it busy, few enough to lose to a crash
 LOOK_AT_LANES_SECONDS = 1
+LATE_SECONDS = 30  # what has waited so long for a modem has none
 
 
 class Worker:
@@ -65,6 +66,7 @@ class Worker:
         self._results: deque[Result] = deque()
         self._answers: deque[Answer] = deque()
         self._flying: Counter[str] = Counter()
+        self._asking = 0
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._lanes = {name: Lane(name, self._channels[name].concurrency, self._hand_over) for name in own}
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="receipts")
@@ -106,6 +108,11 @@ class Worker:
         self._sender.stopping.set()
         self._wake.set()
         self._hurry.set()
+
+    @property
+    def under_way(self) -> int:
+        """How many tasks and questions are out, or back and not written down."""
+        return self._flying.total() + self._asking
 
     def alive(self) -> bool:
         """Whether turns are taken: for the readiness of this process."""
@@ -176,8 +183,10 @@ class Worker:
         back = Counter(result.task.channel for result in brought.results)
         self._flying.subtract(back)  # what is being written down has left its place
         turn = self._desk.turn(brought, self._rooms(), now)
+        self._asking -= len(brought.answers)
         if not turn.written:
             self._flying.update(back)
+            self._asking += len(brought.answers)
             self._results.extendleft(reversed(brought.results))
             self._answers.extendleft(reversed(brought.answers))
         self._sender.walls = turn.walls
@@ -195,6 +204,7 @@ class Worker:
         for task in turn.tasks:
             self._flying[task.channel] += 1
             self._lanes[task.channel].put(task)
+        self._asking += len(turn.questions)
         for question in turn.questions:
             self._reading.submit(self._ask, question)
         for receipt_id, channel, body in turn.unread:
@@ -203,13 +213,15 @@ class Worker:
                 self._reading.submit(self._read, receipt_id, channel, body)
 
     def _rooms(self) -> dict[str, Room]:
-        """What each lane takes now; a modem is one process's alone."""
+        """What each lane takes now. A modem's is the process's that has its port; where none has, one process
+        takes what is late, so that it goes on to the next channel and somebody is told."""
         rooms_left = {}
         for name, lane in self._lanes.items():
             free = AHEAD * lane.concurrency - self._flying[name]
-            if name != "modem" or self._has_modem:
+            near = name != "modem" or self._channels[name].ready()
+            if near or self._has_modem:
                 urgent = max(0, min(lane.concurrency, free + lane.concurrency))
-                rooms_left[name] = Room(max(0, free), urgent)
+                rooms_left[name] = Room(max(0, free), urgent, 0 if near else LATE_SECONDS)
         return rooms_left
 
     def _look_at_lanes(self, now: int) -> None:

@@ -202,6 +202,10 @@ class SimsDay:
             raise rooms.Refused("per_day", reason, "account", rooms.Fault.QUOTA)
         return self._modem.send(message)
 
+    def ready(self) -> bool:
+        """Whether the modem is at this process's port; what cannot say so is."""
+        return getattr(self._modem, "ready", lambda: True)()
+
     def pull(self, provider_ref: str | None, reference: str) -> rooms.Report | None:
         return self._modem.pull(provider_ref, reference)
 

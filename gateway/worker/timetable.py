@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, or_, select
 
-from gateway import alerts, database, notices, registrations, retention, tables
+from gateway import alerts, database, lanes, notices, registrations, retention, tables
 from gateway.notices import suppressing
 from gateway.rules import hours
 from gateway.rules.settings import Settings
@@ -20,6 +20,7 @@ from gateway.rules.settings import Settings
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 20
 ADOPT_SECONDS = 600
+STUCK_SECONDS = 600
 TOLD_WITHIN = 3_600  # an older alert is on the page, and no news any more
 GONE_SECONDS = 86_400  # a workplace that was not seen for so long is forgotten
 
@@ -38,6 +39,7 @@ class Timetable:
         self._at = now + LOOK_SECONDS
         self._tried("purge", self._purge, now)
         self._tried("channels that are gone", self._adopt, now)
+        self._tried("lanes that stand still", self._look_at_lanes, now)
         self._tried("alerts by phone", self._tell_alerts, now)
         for shift_id in self._shifts_to_number(now):
             self._tried(f"numbers of shift {shift_id}", self._number, shift_id, now)
@@ -76,6 +78,20 @@ class Timetable:
             with database.writing(self._engine) as session:
                 moved = notices.adopt(session, ladder, self._config.notices.batch, now, policy)
         self._adopt_at = now + ADOPT_SECONDS
+
+    def _look_at_lanes(self, now: int) -> None:
+        """A lane in which something has been due for minutes has nobody who sends, or not enough of them."""
+        with database.reading(self._engine) as session:
+            seen = lanes.overview(session, self._config, now)
+        for one in seen:
+            key = f"stuck:{one.way.channel}"
+            late = one.oldest_due is not None and now - one.oldest_due > STUCK_SECONDS and not one.way.paused
+            with database.writing(self._engine) as session:
+                if late:
+                    data = {"channel": one.way.channel, "waiting": one.waiting, "since": one.oldest_due}
+                    alerts.raised(session, key, "stuck", data, now)
+                else:
+                    alerts.over(session, key, now)
 
     def _tell_alerts(self, now: int) -> None:
         """Each open alert once to each phone that `[alerts]` names."""

@@ -21,17 +21,15 @@ from gateway.worker import Worker
 from tests.bench import spending
 
 LOOK_SECONDS = 0.05  # whoever measures must not cost more than what is measured
-# Worded as the partial indexes are: with a million rows a look must cost as little as with a thousand
-_LEFT = """
-SELECT EXISTS (
-    SELECT 1 FROM notices WHERE state = 'created' AND channel IN ('zalo', 'esms') AND due <= :now
-) OR EXISTS (
-    SELECT 1 FROM notices WHERE state IN ('sending', 'sent', 'unknown') AND state IN ({})
-)
+# Worded as the partial indexes are, the cheap one first: looking must cost next to nothing, also with a million rows
+_DUE = """
+SELECT 1 FROM notices WHERE state = 'created' AND channel IN ('zalo', 'esms') AND urgent IN (true, false)
+AND due <= :now LIMIT 1
 """
+_OUT = "SELECT 1 FROM notices WHERE state IN ('sending', 'sent', 'unknown') AND {} LIMIT 1"
 LEFT = {
-    "sent": text(_LEFT.format("'sending'")),
-    "delivered": text(_LEFT.format("'sending', 'sent', 'unknown'")),
+    "sent": (text(_DUE), text(_OUT.format("state = 'sending'"))),
+    "delivered": (text(_DUE), text(_OUT.format("true"))),
 }
 
 
@@ -66,8 +64,9 @@ def worker_of(engine: Engine, provider: str, at_once: int) -> Worker:
 
 
 def left(engine: Engine, until: str) -> bool:
+    now = {"now": int(time.time())}
     with engine.connect() as connection:
-        return bool(connection.execute(LEFT[until], {"now": int(time.time())}).scalar_one())
+        return any(connection.execute(one, now).first() for one in LEFT[until])
 
 
 def main(url: str, provider: str, at_once: int, until: str) -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from gateway import database, notices
 from tests.bench import measuring
@@ -96,27 +97,35 @@ def test_an_urgent_notice_overtakes_a_bulk_of_five_thousand(postgresql, tmp_path
         measuring.plan(engine, "b", NOTICES)
         with measuring.started(measuring.worker(url, at, "sent")) as ended:
             until(lambda: at.ask("seen")["references"] > 200, what="the bulk's sending")
-            committed = called(engine, 30)
+            committed, bare = called(engine, at, 30)
             assert at.ask("seen")["references"] < NOTICES  # the bulk was there to be overtaken
             ended()
         first = at.ask("first")
         engine.dispose()
-    took = [1_000 * (first[phone[-9:]] - moment) for phone, moment in committed.items()]
-    cells = (kind, f"{statistics.median(took):.0f}", f"{min(took):.0f}", f"{max(took):.0f}", f"{len(took)}")
-    head = ("from its commit to its first POST", "median ms", "least", "most", "n")
-    measuring.show(f"an urgent notice behind a bulk of {NOTICES}, providers: 100 ms", [head, cells])
-    assert statistics.median(took) <= 150
+    took = {
+        "the worker's first POST": [1_000 * (first[phone[-9:]] - then) for phone, then in committed.items()],
+        "a bare POST at that moment": [1_000 * (first[phone[-9:]] - then) for phone, then in bare.items()],
+    }
+    rows = [
+        (what, *(f"{of(each):.0f}" for of in (statistics.median, min, max))) for what, each in took.items()
+    ]
+    title = f"an urgent notice behind a bulk of {NOTICES}, from its commit, {kind}, providers: 100 ms"
+    measuring.show(title, [("", "median ms", "least", "most"), *rows])
+    ours, theirs = map(statistics.median, took.values())
+    assert ours <= 100 + 5 * theirs
 
 
-def called(engine, many: int) -> dict[str, float]:
-    """Call so many people, one now and then; when each one's notice was committed."""
-    committed = {}
+def called(engine, at, many: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Call so many people one after another; when each one's notice was committed, and when a bare POST began."""
+    committed, bare = {}, {}
     for n in range(many):
-        now, phone = int(time.time()), f"+849080{n:05d}"
+        now, phone, other = int(time.time()), f"+849080{n:05d}", f"849070{n:05d}"
         data = {"number": f"{n:05d}", "counter": "1", "place": "An Mỹ"}
         planned = notices.Planned(f"u{n}", "called", phone, data, now, now + 120)
         with database.writing(engine) as session:
             notices.plan(session, planned, LADDER, now)
         committed[phone] = time.time()
-        time.sleep(0.23)  # people are called at moments that fit no rhythm of ours
-    return committed
+        time.sleep(0.13)  # people are called at moments that fit no rhythm of ours
+        bare[other] = time.time()
+        requests.post(f"{at.url}/message/template", json={"phone": other, "tracking_id": other}, timeout=20)
+    return committed, bare

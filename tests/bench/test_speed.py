@@ -9,18 +9,15 @@ import json
 import statistics
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 import requests
-from sqlalchemy import func, select
 
-from gateway import database, notices, tables
 from tests import running
 
 pytestmark = pytest.mark.processes
-PRESSES, NOTICES, AT_ONCE = 60, 240, 16
+PRESSES = 60
 
 
 @pytest.fixture
@@ -71,58 +68,6 @@ def listen(url, seen, listening):
             if row.startswith(b"data: "):
                 for one in json.loads(row[6:])["called"]:
                     seen.setdefault(one["number"], time.perf_counter())
-
-
-def test_notices_beside_a_bare_loop_of_the_same_posts(station):
-    """Floor: the same POSTs to the same stand-in by a pool of sessions that keeps no state at all."""
-    engine = database.connect(station.config.database.url)
-    with database.reading(engine) as session:
-        token = session.scalar(select(tables.ZaloToken.access_token))
-    began = time.perf_counter()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert all(pool.map(lambda n: bare(station.sandbox_url, token, n), range(NOTICES)))
-    floor = NOTICES / (time.perf_counter() - began)
-    began = time.perf_counter()
-    plan(engine, station.config)
-    running.until(lambda: delivered(engine) == NOTICES, 30, "the delivery of every notice")
-    ours = NOTICES / (time.perf_counter() - began)
-    print(
-        f"\nbare loop {floor:.0f}/s; numbered, sent, receipted and durable {ours:.0f}/s; ratio {ours / floor:.2f}"
-    )
-    assert ours > 0.05 * floor
-
-
-def plan(engine, config):
-    """Write all notices down in one transaction, as a night's numbering does."""
-    now = int(time.time())
-    data = {"number": "042", "place": "An Mỹ"}
-    with database.writing(engine) as session:
-        for n in range(NOTICES):
-            planned = notices.Planned(f"b{n}", "missed", f"+849051{n:05d}", data, now, now + 9_000)
-            notices.plan(session, planned, ("zalo", "esms"), now)
-
-
-LOCAL = threading.local()
-
-
-def bare(url, token, n):
-    if not hasattr(LOCAL, "session"):
-        LOCAL.session = requests.Session()
-    body = {
-        "phone": f"849050{n:05d}",
-        "template_id": "100003",
-        "template_data": {"so": "042", "noi": "An Mỹ"},
-        "tracking_id": f"bare_{n}",
-    }
-    answer = LOCAL.session.post(
-        f"{url}/message/template", json=body, headers={"access_token": token}, timeout=20
-    )
-    return answer.json()["error"] == 0
-
-
-def delivered(engine):
-    with database.reading(engine) as session:
-        return session.scalar(select(func.count()).select_from(tables.Notice).filter_by(state="delivered"))
 
 
 def report(what, seconds):

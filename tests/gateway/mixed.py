@@ -129,7 +129,11 @@ def trouble(engine, now):
         alerts.raised(session, "breaker:esms:", "quota", data, now - 60)
         session.add(
             tables.Workplace(
-                name="tram-1-4711", started_at=now - 3_600, seen_at=now - 3, lanes=["zalo", "esms"], leads=True
+                name="tram-1-4711",
+                started_at=now - 3_600,
+                seen_at=now - 3,
+                lanes=["zalo", "esms"],
+                leads=True,
             )
         )
         session.add(

@@ -14,7 +14,7 @@ from gateway.channels import codes
 from gateway.rules import settings
 from gateway.worker import Worker
 from gateway.worker.timetable import Timetable
-from tests.gateway.test_worker_faults import AN, BINH, CHI, Channel, plain, plan, rounds, states, worker_of
+from tests.gateway.test_worker_faults import AN, BINH, CHI, Channel, plain, plan, rounds, states, still, worker_of
 
 __all__ = ["plain"]
 NO_NIGHT = {"quiet_from": "00:00", "quiet_until": "00:00"}
@@ -130,7 +130,7 @@ def test_on_the_last_channel_notices_wait_for_it_and_go_as_soon_as_it_is_back(en
     worker = worker_of(engine, plain, now, zalo)
     plan(engine, eight, *phones(50), ladder=("zalo",))
     rounds(
-        worker, lambda: {state[0] for state in states(engine).values()} == {"created"} and not worker.round()
+        worker, lambda: {state[0] for state in states(engine).values()} == {"created"} and still(worker)
     )
     assert all(reason.startswith("held: ") for _, _, reason in states(engine).values())
     held = zalo.refused
@@ -145,7 +145,7 @@ def test_a_wait_for_the_last_channel_ends_at_the_deadline_with_its_reason(engine
     worker = worker_of(engine, plain, now, Wall(0, "-137"))
     plan(engine, eight, AN, ladder=("zalo",), deadline=2_000)
     for _ in range(4):
-        rounds(worker, lambda: not worker.round())
+        rounds(worker, lambda: still(worker))
         now[0] += 700
     rounds(worker, lambda: states(engine)[AN][0] == "expired")
     assert "Zalo Cloud" in states(engine)[AN][2]
@@ -161,13 +161,13 @@ def test_a_provider_that_is_away_is_not_knocked_at_by_the_whole_batch(engine, pl
     zalo, esms = Channel("zalo", away, 4), Asked("esms", concurrency=8)
     worker = worker_of(engine, plain, now, zalo, esms)
     plan(engine, eight, *phones(200))
-    rounds(worker, lambda: not worker.round() and ("zalo", "unreached") in tried(engine))
+    rounds(worker, lambda: still(worker) and ("zalo", "unreached") in tried(engine))
     assert len(knocks) <= 5 + 2 * 4 + 4
     assert open_alerts(engine)[0][0] == "outage"
     began = now[0]
     while {state for state, _, _ in states(engine).values()} != {"delivered"}:
         now[0] += 10
-        rounds(worker, lambda: not worker.round())
+        rounds(worker, lambda: still(worker))
         assert now[0] < began + 1_800, states(
             engine
         )  # four pauses, 13 minutes and a fifth at most; then the SMS
@@ -254,9 +254,9 @@ def test_a_lane_is_paused_slowed_and_widened_while_it_runs(engine, plain, now, e
     assert zalo.given == []
     with database.writing(engine) as session:
         lanes.change(session, "zalo", "admin", eight, paused=False, per_minute=12)
-    rounds(worker, lambda: len(zalo.given) == 2 and not worker.round())  # ten seconds' worth
+    rounds(worker, lambda: len(zalo.given) == 2 and still(worker))  # ten seconds' worth
     now[0] += 5
-    rounds(worker, lambda: len(zalo.given) == 3 and not worker.round())
+    rounds(worker, lambda: len(zalo.given) == 3 and still(worker))
     with database.writing(engine) as session:
         lanes.change(session, "zalo", "admin", eight, per_minute=0, concurrency=9)
     now[0] += 2
@@ -273,7 +273,7 @@ def test_two_workers_keep_one_rate_together(engine, plain, now, eight):
     for _ in range(6):
         for worker in workers:
             worker.round()
-    rounds(workers[0], lambda: len(zalo.given) == 10 and not workers[1].round())
+    rounds(workers[0], lambda: len(zalo.given) == 10 and still(workers[1]))
 
 
 def test_a_host_sends_only_what_it_is_told_to(engine, now, eight):
@@ -296,3 +296,55 @@ def test_no_receipt_and_the_provider_knows_that_it_arrived_so_no_sms_is_sent(eng
     rounds(worker, lambda: states(engine)[AN][0] == "delivered")
     assert esms.given == []
     assert tried(engine) == {("zalo", "delivered"): 1}
+
+
+class Modem(Channel):
+    """A modem that is at another process's port, or at this one's."""
+
+    def __init__(self, here, answer=None):
+        super().__init__("modem", answer)
+        self.here = here
+
+    def ready(self):
+        return self.here
+
+
+def test_a_modem_s_notices_go_where_the_modem_is_and_without_one_they_go_on_late(engine, now, eight):
+    document = {"timetable": NO_NIGHT, "notices": {"ladder": ["sms"]}, "sms": {"providers": ["modem", "esms"]}}
+    config = settings.read(document, {})
+
+    def away(message):
+        raise rooms.Unreachable("no modem at its port", sent=False)
+
+    esms, near, far = Channel("esms"), Modem(True), Modem(False, away)
+    elsewhere, here = worker_of(engine, config, now, far, esms), worker_of(engine, config, now, near)
+    plan(engine, eight, AN, ladder=("modem", "esms"))
+    for _ in range(3):
+        elsewhere.round()
+    rounds(here, lambda: near.given == [AN])
+    assert far.given == []
+    here._modem.release()
+    plan(engine, eight, BINH, ladder=("modem", "esms"))
+    now[0] += 40
+    rounds(elsewhere, lambda: far.given == [BINH])
+    for _ in range(200):
+        now[0] += 30
+        rounds(elsewhere, lambda: still(elsewhere))
+    assert BINH in esms.given
+
+
+def test_a_lane_that_stands_still_is_told_of_and_told_over(engine, plain, now, eight):
+    plan(engine, eight, AN)
+    table = Timetable(engine, plain)
+    now[0] += 700
+    table.look(now[0])
+    assert [kind for kind, channel, _ in _stuck(engine)] == ["stuck"]
+    zalo = Channel("zalo")
+    rounds(worker_of(engine, plain, now, zalo), lambda: zalo.given == [AN])
+    table.look(now[0] + 30)
+    assert _stuck(engine) == []
+
+
+def _stuck(engine):
+    with database.reading(engine) as session:
+        return [(one.kind, one.data["channel"], one.count) for one in alerts.open_ones(session)]

@@ -79,6 +79,11 @@ def states(engine):
         }
 
 
+def still(worker):
+    """Whether a turn moves nothing, and nothing is under way."""
+    return not worker.round() and not worker.under_way
+
+
 def rounds(worker, until):
     """Let the worker turn until something is so."""
     for _ in range(4_000):
@@ -175,7 +180,7 @@ def test_a_notice_whose_channel_is_gone_goes_on_with_what_is_configured_now(engi
     plan(engine, eight, BINH, ladder=("",))  # of a release that did not write ladders down
     zalo = Channel("zalo")
     worker = worker_of(engine, plain, now, zalo, Channel("esms"))
-    rounds(worker, lambda: not worker.round())
+    rounds(worker, lambda: still(worker))
     assert zalo.given == []
     Timetable(engine, plain).look(now[0])
     rounds(worker, lambda: sorted(zalo.given) == [AN, BINH])

@@ -80,6 +80,7 @@ class Modem:
         self._jobs: queue.Queue[_Job] = queue.Queue()
         self._stopping, self._gate = threading.Event(), threading.Lock()
         self._port: serial.SerialBase | None = None
+        self._ready = threading.Event()
         self._untold: deque[Report] = deque(maxlen=UNTOLD_KEPT)
         self._thread = threading.Thread(target=self._own, name="modem", daemon=True)
         self._thread.start()
@@ -100,6 +101,10 @@ class Modem:
     def pull(self, provider_ref: str | None, reference: str) -> Report | None:
         """A modem cannot be asked; its reports come by themselves."""
         return None
+
+    def ready(self) -> bool:
+        """Whether this process has the port, and a modem at it that answers: no other process has it then."""
+        return self._ready.is_set()
 
     def close(self) -> None:
         """Ends after the message in hand; what waits is turned away."""
@@ -126,12 +131,14 @@ class Modem:
                     talk = dialogue.Dialogue(port)
                     self._prepare(talk)
                     pause = self._patience.reopen
+                    self._ready.set()
                     self._serve(talk)
             except Exception as fault:
                 # Whatever it was, the thread must live: a dead owner leaves its callers waiting for ever.
                 excuse = _excuse(fault)
                 log.log(_loudness(fault, pause, self._patience), "modem %s: %s", self._device, fault)
             self._port = None
+            self._ready.clear()
             self._turn_away(excuse, pause)
             pause = min(2 * pause, self._patience.reopen_most)
         self._turn_away(Unreachable("the modem is being closed", sent=False), 0)

@@ -99,8 +99,10 @@ def upgrade() -> None:
         sa.Column("url", sa.String(length=500), nullable=False),
         sa.Column("events", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("rotated_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["api_key_id"], ["api_keys.id"], name=op.f("fk_hooks_api_key_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hooks")),
@@ -129,10 +131,17 @@ def upgrade() -> None:
     with op.batch_alter_table("hook_events", schema=None) as batch_op:
         batch_op.create_index(
             "ix_hook_events_due",
-            ["due"],
+            ["hook_id", "due", "id"],
             unique=False,
             sqlite_where=sa.text("state = 'waiting'"),
             postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.create_index(
+            "ix_hook_events_calling",
+            ["hook_id", "due"],
+            unique=False,
+            sqlite_where=sa.text("state = 'calling'"),
+            postgresql_where=sa.text("state = 'calling'"),
         )
         batch_op.create_index(batch_op.f("ix_hook_events_hook_id_id"), ["hook_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_hook_events_notice_id"), ["notice_id"], unique=False)
@@ -245,6 +254,11 @@ def downgrade() -> None:
     with op.batch_alter_table("hook_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hook_events_notice_id"))
         batch_op.drop_index(batch_op.f("ix_hook_events_hook_id_id"))
+        batch_op.drop_index(
+            "ix_hook_events_calling",
+            sqlite_where=sa.text("state = 'calling'"),
+            postgresql_where=sa.text("state = 'calling'"),
+        )
         batch_op.drop_index(
             "ix_hook_events_due",
             sqlite_where=sa.text("state = 'waiting'"),

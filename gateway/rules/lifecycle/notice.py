@@ -96,7 +96,7 @@ class Policy:
     unknown_wait: int
     retries: tuple[int, ...]
     lease: int
-    ask_wait: int = 10
+    ask_wait: int = 15  # longer than a provider is given to answer
     fallback_by: int | None = None
 
 
