@@ -182,14 +182,14 @@ def _accepted(asked: Sequence[NoticeAsked], keys: Sequence[str], places: Sequenc
     """Accept all of them in one durable transaction, or none."""
     here, owner = api.gate(), g.api_key_id
     now = here.now()
-    planned, faults = [], []
-    for one, key, place in zip(asked, keys, places, strict=True):
-        made = _planned(one, f"api:{owner}:{_digest(key)}", place, now)
-        (faults if isinstance(made, list) else planned).extend(made if isinstance(made, list) else [made])
-    if faults:
-        raise _refusal(faults)
+    drafts = [
+        _draft(one, f"api:{owner}:{_digest(key)}", place, now)
+        for one, key, place in zip(asked, keys, places, strict=True)
+    ]
+    if any(one.planned is None for one in drafts):
+        raise _refusal([fault for one in drafts for fault in (*one.faults, *one.late)])
     with database.writing(here.engine) as session:
-        return _written(session, planned, asked, places, now)
+        return _written(session, drafts, asked, places, now)
 
 
 def _digest(key: str) -> str:
@@ -203,21 +203,27 @@ def _content(asked: NoticeAsked) -> str:
 
 def _written(
     session: Session,
-    planned: Sequence[notices.Planned],
+    drafts: Sequence[Draft],
     asked: Sequence[NoticeAsked],
     places: Sequence[str],
     now: int,
 ) -> list[Accepted]:
-    owner = f"notices:{g.api_key_id}"
+    """Write down what is new, and find what was accepted before under its key, however long ago."""
+    owner, planned = f"notices:{g.api_key_id}", [one.planned for one in drafts if one.planned]
     entries = [(one.key, _content(wanted)) for one, wanted in zip(planned, asked, strict=True)]
     known = presses.remembered(session, owner, entries, now)
     ids = notices.plan_all(session, planned, notices.ladder(api.gate().config), now)
     old = listing.by_keys(session, [one.key for one, made in zip(planned, ids, strict=True) if made is None])
+    too_late = [
+        fault for one, made in zip(drafts, ids, strict=True) if made is not None for fault in one.late
+    ]
+    if too_late:  # it raises, so nothing of this is written
+        raise _refusal(too_late)
     faults = [
         _fault(
-            f"{place}/key" if place else "/",
-            "khoá này đã dùng cho tin khác",
-            "this key was used for another notice",
+            f"{place}/key" if place else "",
+            "khoá (Idempotency-Key) này đã dùng cho tin khác",
+            "this key (Idempotency-Key) was used for another notice",
         )
         for one, (_, content), made, place in zip(planned, entries, ids, places, strict=True)
         if made is None and not _same(old.get(one.key), one, known.get(one.key), content)
@@ -241,8 +247,17 @@ def _same(old: tables.Notice | None, one: notices.Planned, remembered: str | Non
     return old.kind == one.kind and old.phone in ("", one.phone)
 
 
-def _planned(asked: NoticeAsked, key: str, place: str, now: int) -> notices.Planned | list[dict[str, str]]:
-    """What is asked as a plan, or everything that is wrong with it."""
+@dataclass(frozen=True)
+class Draft:
+    """What is asked as a plan, or None with its faults. `late`: what is wrong with its times if it is new; what
+    was accepted in time may be asked for again at any time."""
+
+    planned: notices.Planned | None
+    faults: Sequence[dict[str, str]]
+    late: Sequence[dict[str, str]]
+
+
+def _draft(asked: NoticeAsked, key: str, place: str, now: int) -> Draft:
     faults = list(_missing(asked, place))
     number = phone.parse(asked.to.phone)
     if isinstance(number, phone.PhoneFault):
@@ -257,10 +272,10 @@ def _planned(asked: NoticeAsked, key: str, place: str, now: int) -> notices.Plan
         )
     due = max(now, hours.seconds(asked.send_at)) if asked.send_at else now
     deadline = _deadline(asked, due)
-    faults += _bad_times(asked, place, now, due, deadline)
+    late = list(_bad_times(asked, place, now, due, deadline))
     if faults:
-        return faults
-    return notices.Planned(
+        return Draft(None, faults, late)
+    planned = notices.Planned(
         key=key,
         kind=asked.kind,
         phone=number.e164,
@@ -272,6 +287,7 @@ def _planned(asked: NoticeAsked, key: str, place: str, now: int) -> notices.Plan
         api_key_id=g.api_key_id,
         urgent=asked.urgent,
     )
+    return Draft(planned, (), late)
 
 
 def _missing(asked: NoticeAsked, place: str) -> Iterator[dict[str, str]]:

@@ -205,10 +205,10 @@ def test_pages_are_chosen_by_state_kind_and_time(program, engine):
     first = program.post("/api/v1/notices", json=appointment()).json["id"]
     program.post("/api/v1/notices", json=appointment(kind="reminder"))
     program.post(f"/api/v1/notices/{first}/cancel")
+
     def ask(**query):
-        return [
-            one["id"] for one in program.get("/api/v1/notices", query_string=query).json["notices"]
-        ]
+        return [one["id"] for one in program.get("/api/v1/notices", query_string=query).json["notices"]]
+
     assert ask(state="cancelled") == [first]
     assert len(ask(kind="reminder")) == 1
     assert len(ask(since="2020-01-01T00:00:00+07:00")) == 2
@@ -257,3 +257,17 @@ def test_a_call_without_a_counter_is_still_a_sentence(program, engine):
     with database.reading(engine) as session:
         row = session.scalars(select(tables.Notice)).one()
     assert (row.urgent, row.data["counter"], row.deadline - row.created_at) == (True, "quầy", 120)
+
+
+def test_a_retry_after_the_hour_has_passed_is_still_the_same_notice(program, engine, now):
+    headers = {"Idempotency-Key": "late"}
+    first = program.post("/api/v1/notices", json=appointment(), headers=headers).json["id"]
+    batch = {"notices": keyed(3)}
+    ids = program.post("/api/v1/notices/batch", json=batch).json["ids"]
+    now[0] += 2 * 86_400
+    again = program.post("/api/v1/notices", json=appointment(), headers=headers)
+    assert (again.status_code, again.json["id"]) == (200, first)
+    assert program.post("/api/v1/notices/batch", json=batch).json["ids"] == ids
+    fresh = program.post("/api/v1/notices/batch", json={"notices": [*keyed(3), appointment(key="new")]})
+    assert (fresh.status_code, pointers(fresh)) == (422, ["/notices/3/data/time"])
+    assert rows(engine) == 4

@@ -14,7 +14,18 @@ from gateway.channels import codes
 from gateway.rules import settings
 from gateway.worker import Worker
 from gateway.worker.timetable import Timetable
-from tests.gateway.test_worker_faults import AN, BINH, CHI, Channel, plain, plan, rounds, states, still, worker_of
+from tests.gateway.test_worker_faults import (
+    AN,
+    BINH,
+    CHI,
+    Channel,
+    plain,
+    plan,
+    rounds,
+    states,
+    still,
+    worker_of,
+)
 
 __all__ = ["plain"]
 NO_NIGHT = {"quiet_from": "00:00", "quiet_until": "00:00"}
