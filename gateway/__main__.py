@@ -22,6 +22,7 @@ from gateway import (
     connections,
     database,
     example,
+    gauges,
     logs,
     registrations,
     retention,
@@ -29,6 +30,7 @@ from gateway import (
     tokens,
 )
 from gateway import config as configuration
+from gateway.hooks.courier import Courier
 from gateway.rules.settings import Settings
 from gateway.web import app as web_app
 from gateway.web import language, serving
@@ -86,13 +88,13 @@ def _until_stopped() -> threading.Event:
     return stop
 
 
-def _server(config: Settings, engine: Engine) -> serving.Server:
+def _server(config: Settings, engine: Engine, alive: Callable[[], bool | None]) -> serving.Server:
     extra = ()
     if config.sandbox.on:
         from gateway.sandbox import pages  # nothing of the sandbox is loaded at a real station
 
         extra = (pages.blueprint_for(config, lambda: station.logins(config)),)
-    server = serving.Server(web_app.create_app(config, engine, extra), config)
+    server = serving.Server(web_app.create_app(config, engine, extra, alive=alive), config)
     try:
         server.start()
     except OSError as fault:
@@ -100,15 +102,33 @@ def _server(config: Settings, engine: Engine) -> serving.Server:
     return server
 
 
-def _worker(config: Settings, engine: Engine) -> tuple[Worker, threading.Thread, dict[str, Any]]:
-    now = web_app.seconds_now
-    channels = connections.channels(config, engine, now)
-    worker = Worker(
-        engine, config, channels, lambda tongue, text: language.catalogue(tongue).gettext(text), now
-    )
-    thread = threading.Thread(target=worker.run, name="worker")
-    thread.start()
-    return worker, thread, channels
+def _words(tongue: str, text: str) -> str:
+    return language.catalogue(tongue).gettext(text)
+
+
+class _Work:
+    """The sending side of a process: the worker, and the courier to other programs."""
+
+    def __init__(self, config: Settings, engine: Engine):
+        now = web_app.seconds_now
+        self._channels = connections.channels(config, engine, now)
+        self.worker = Worker(engine, config, self._channels, _words, now)
+        self._courier = Courier(engine, config, now)
+        self._threads = [
+            threading.Thread(target=one.run, name=name)
+            for name, one in (("worker", self.worker), ("courier", self._courier))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let what is under way end; what was not begun is put back."""
+        self.worker.stop()
+        self._courier.stop()
+        for thread in self._threads:
+            thread.join()
+        for channel in self._channels.values():
+            channel.close()
 
 
 def _serve(config: Settings, engine: Engine, web: bool, work: bool) -> None:
@@ -117,18 +137,34 @@ def _serve(config: Settings, engine: Engine, web: bool, work: bool) -> None:
     elif not database.is_current(engine):
         raise Fault("the database's schema is not the newest: run `python -m gateway migrate` first")
     stop = _until_stopped()
-    server = _server(config, engine) if web else None
-    worker, thread, channels = _worker(config, engine) if work else (None, None, {})
+    sending = _Work(config, engine) if work else None
+    try:
+        server = _server(config, engine, sending.worker.alive if sending else lambda: None) if web else None
+        told = _metrics(config, sending) if sending and not web else None
+    except Fault:
+        if sending:
+            sending.stop()
+        raise
     if server:
         click.echo(f"{config.web.base_url}", err=True)
     stop.wait()
     if server:
         server.stop()
-    if worker and thread:
-        worker.stop()
-        thread.join()
-    for channel in channels.values():
-        channel.close()
+    if told:
+        told.stop()
+    if sending:
+        sending.stop()
+
+
+def _metrics(config: Settings, sending: _Work) -> gauges.Served | None:
+    """Where a process without pages tells Prometheus what it does."""
+    port = config.notices.metrics_port
+    if not port:
+        return None
+    try:
+        return gauges.serve(port, sending.worker.alive, config.web.host)
+    except OSError as fault:
+        raise Fault(f"[notices] metrics_port {port} cannot be used ({fault})") from fault
 
 
 @cli.command()

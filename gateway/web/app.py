@@ -69,8 +69,12 @@ def create_app(
     engine: Engine,
     extra: tuple[Blueprint, ...] = (),
     now: Callable[[], int] = seconds_now,
+    alive: Callable[[], bool | None] = lambda: None,
 ) -> Flask:
-    """The whole web side; `extra` blueprints (the sandbox's pages) are mounted beside it."""
+    """The whole web side; `extra` blueprints (the sandbox's pages) are mounted beside it.
+
+    `alive`: see `Gateway`.
+    """
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=configuration.own_secret(config, "web.secret_key"),
@@ -88,7 +92,9 @@ def create_app(
     app.url_map.converters["int"] = Id
     app.json.ensure_ascii = False
     app.json.sort_keys = False
-    app.extensions["gateway"] = Gateway(config, engine, Hub(engine, config, now), now, Intake(engine, now))
+    app.extensions["gateway"] = Gateway(
+        config, engine, Hub(engine, config, now), now, Intake(engine, now), alive
+    )
     if config.web.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.web.proxies, x_proto=config.web.proxies)
     _extensions(app)
@@ -230,7 +236,9 @@ def _on_database(fault: Exception) -> Response:
     """503 where the same may work later; a statement that can never work is a fault of ours."""
     if not storage.is_away(fault):
         return _on_crash(fault)
-    log.error("the storage does not take it: %s %s: %s", request.method, request.endpoint, storage.in_short(fault))
+    log.error(
+        "the storage does not take it: %s %s: %s", request.method, request.endpoint, storage.in_short(fault)
+    )
     answer = problems.response(
         503,
         "Cơ sở dữ liệu tạm thời không trả lời; chưa có gì được lưu. / The database is away; nothing was stored.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from gateway import database, lanes, notices, tables
+from gateway import database, gauges, lanes, notices, tables
 from gateway.notices import Answer, Question, Result, Room, Task, Terms, barriers
 from gateway.queue.day import insert_new
 from gateway.rules import hours
@@ -144,7 +145,10 @@ class Desk:
             for name, room in rooms.items()
             if not ways[name].paused
         }
+        began = time.monotonic()
         found.tasks, moved = notices.claim_due(session, rooms, terms, self._name, now)
+        if moved:
+            gauges.claimed(len(found.tasks), time.monotonic() - began)
         for name in limited:
             lanes.spent(session, name, sum(task.channel == name for task in found.tasks))
         found.moved += moved

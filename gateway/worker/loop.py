@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import Engine
 
 from gateway import channels as rooms
-from gateway import database, lanes, notices
+from gateway import database, gauges, lanes, notices
 from gateway.notices import Answer, Question, Result, Room, Task
 from gateway.pulse import Pulse
 from gateway.rules.settings import Settings
@@ -177,7 +177,7 @@ class Worker:
 
     def round(self) -> bool:
         """One turn at the desk, and its tasks to the lanes; True if something moved."""
-        now = self._now()
+        now, began = self._now(), time.monotonic()
         self._look_at_lanes(now)
         brought = self._brought()
         back = Counter(result.task.channel for result in brought.results)
@@ -192,6 +192,8 @@ class Worker:
         self._sender.walls = turn.walls
         self._give_out(turn)
         self.turned_at = now
+        if turn.moved:
+            gauges.round_took(time.monotonic() - began)
         return bool(turn.moved)
 
     def _brought(self) -> Brought:
@@ -238,11 +240,14 @@ class Worker:
         self._has_modem = "modem" in self._lanes and self._modem.held()
 
     def _hand_over(self, task: Task) -> None:
+        began = time.monotonic()
+        gauges.waited(task.urgent, max(0, self._now() - task.due))
         try:
             result = self._sender.send(task)
         except Exception as fault:  # before anything was handed over: see `Sender.send`
             log.exception("notice %s could not be handed over", task.notice_id)
             result = self._sender.broken(task, fault)
+        gauges.handed_over(task.channel, result.event.happening, result.code, time.monotonic() - began)
         self._results.append(result)
 
     def _ask(self, question: Question) -> None:

@@ -23,6 +23,7 @@ def station(request, tmp_path):
         tmp_path,
         request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None,
         GATEWAY_ZALO__CONCURRENCY="4",
+        GATEWAY_SANDBOX__RECEIPT_DELAY="1.0",
         GATEWAY_NOTICES__LEASE="5",
         GATEWAY_NOTICES__UNKNOWN_WAIT="3",
         GATEWAY_NOTICES__RECEIPT_WAIT="6",
