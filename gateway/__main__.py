@@ -27,6 +27,7 @@ from gateway import (
     registrations,
     retention,
     station,
+    storage,
     tokens,
 )
 from gateway import config as configuration
@@ -67,8 +68,10 @@ def configured(command: Command) -> Command:
         engine = database.connect(config.database.url)
         try:
             return command(config=config, engine=engine, config_path=path, **words)
-        except sqlalchemy.exc.OperationalError as fault:
-            raise Fault(f"the database does not answer ({fault.orig})") from fault
+        except sqlalchemy.exc.SQLAlchemyError as fault:
+            if not storage.is_away(fault):
+                raise
+            raise Fault(f"the database does not answer ({storage.in_short(fault)})") from fault
         except (connections.Missing, station.Trouble) as fault:
             raise Fault(str(fault)) from fault
 

@@ -12,14 +12,15 @@ import requests
 import serial
 from sqlalchemy import Engine, select
 
+from gateway import alerts, database, kiosks, notices, tables
 from gateway import config as configuration
-from gateway import database, kiosks, notices, tables
 from gateway.rules import hours
 from gateway.rules.settings import Settings
 
 PATIENCE = 5
 KIOSK_SILENT_SECONDS = 300
 CLOCK_SECONDS = 60
+WORKPLACE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,33 @@ def findings(config: Settings, engine: Engine, now: int) -> list[Finding]:
         found.append(_modem(config))
     found.append(_clock(config))
     if looked.well:
+        found += _senders(config, engine, now)
+        found += _alerts(engine)
         found += _kiosks(engine, now)
     return found
+
+
+def _senders(config: Settings, engine: Engine, now: int) -> Iterator[Finding]:
+    """Each lane needs a process that sends on it, where any process sends at all."""
+    with database.reading(engine) as session:
+        alive = session.scalars(
+            select(tables.Workplace).where(tables.Workplace.seen_at > now - WORKPLACE_SECONDS)
+        ).all()
+    if not alive:
+        yield Finding("senders", True, "chưa chạy / none runs now")
+        return
+    for channel in notices.ladder(config):
+        names = ", ".join(one.name for one in alive if channel in one.lanes)
+        yield Finding(
+            f"lane {channel}", bool(names), names or "không tiến trình nào gửi / no process sends on it"
+        )
+
+
+def _alerts(engine: Engine) -> Iterator[Finding]:
+    with database.reading(engine) as session:
+        for one in alerts.open_ones(session):
+            about = " ".join(str(one.data.get(key, "")) for key in ("channel", "code", "reason"))
+            yield Finding(f"alert {one.kind}", False, about.strip()[:160])
 
 
 def _tried(part: str, look: Callable[[], Finding]) -> Finding:

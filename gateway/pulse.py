@@ -41,7 +41,9 @@ class Pulse:
     def _wait_notified(self, timeout: float, stop: threading.Event) -> bool:
         if self._connection is None:
             url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._connection = psycopg.connect(url, autocommit=True)
+            asked = self._engine.url.query
+            patience = {name: value for name, value in database.PATIENCE.items() if name not in asked}
+            self._connection = psycopg.connect(url, autocommit=True, **patience)
             self._connection.execute(f"LISTEN {database.CHANNEL}")
             return True  # what changed before we listened
         until = time.monotonic() + timeout

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 30
 EARLY_SECONDS = 5 * 3_600  # a token lives 25 hours; it is renewed at about 20
 LOOK_AGAIN_SECONDS = 0.2
+KNOWN_SECONDS = 5
 
 
 class NoConsent(Exception):
@@ -55,9 +56,16 @@ class Tokens:
     ):
         self._engine, self._oa_id, self._refresh = engine, oa_id, refresh
         self._now, self._pause = now, pause
+        self._known: tuple[int, tables.ZaloToken] | None = None
 
     def current(self) -> str:
-        """The access token, renewed in time; raises NoConsent where there is none."""
+        """The access token, renewed in time; raises NoConsent where there is none.
+
+        Read anew after seconds only: a token that was replaced meanwhile is refused once, and then renewed.
+        """
+        known = self._known
+        if known is not None and 0 <= self._now() - known[0] < KNOWN_SECONDS:
+            return known[1].access_token
         row = self._row()
         if row.access_until - self._now() < EARLY_SECONDS and row.refreshing_until <= self._now():
             try:
@@ -66,10 +74,13 @@ class Tokens:
                 if row.access_until <= self._now():
                     raise
                 log.warning("the Zalo token could not be renewed early; the one in use still lives")
+        elif row.access_until > self._now() + KNOWN_SECONDS:
+            self._known = (self._now(), row)
         return row.access_token
 
     def renew(self, used: str) -> str:
         """A newer access token than `used`; whoever comes second waits for the first one's."""
+        self._known = None
         row = self._leased(used)
         while row is None:
             self._pause(LOOK_AGAIN_SECONDS)

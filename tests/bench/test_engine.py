@@ -31,7 +31,8 @@ def test_at_the_speed_of_a_wire_of_100_ms(postgresql, tmp_path, receipts, refuse
     with measuring.provider(100, refused) as at:
         stood = compared(at, tmp_path, postgresql, receipts, rounds=3)
     shown(stood, "providers that answer in 100 ms", receipts, refused)
-    assert stood[LITE].of_floor >= 0.9 and stood[POST].of_floor >= 0.9
+    least = 0.85 if receipts else 0.9  # the last receipts come after the last POST
+    assert stood[LITE].of_floor >= least and stood[POST].of_floor >= least
     assert stood[LITE].cpu_of_floor <= 1.6 and stood[POST].cpu_of_floor <= 2.0
 
 
@@ -42,7 +43,9 @@ def test_providers_that_answer_at_once_do_not_wait_long_for_the_rows(postgresql,
     with measuring.provider(0, refused) as at:
         stood = compared(at, tmp_path, postgresql, receipts, rounds=5)
     shown(stood, "providers that answer at once", receipts, refused)
-    assert stood[LITE].of_floor >= 0.5 and stood[POST].of_floor >= 0.35
+    # Receipts are written by another process, which the loop does not have to share the cores with
+    lite, post = (0.35, 0.2) if receipts else (0.5, 0.35)
+    assert stood[LITE].of_floor >= lite and stood[POST].of_floor >= post
 
 
 def compared(at, folder: Path, server: str, receipts: bool, rounds: int) -> dict[str, Standing]:
