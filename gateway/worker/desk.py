@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from gateway import database, gauges, lanes, notices, tables
+from gateway import database, gauges, lanes, notices, storage, tables
 from gateway.notices import Answer, Question, Result, Room, Task, Terms, barriers
 from gateway.queue.day import insert_new
 from gateway.rules import hours
@@ -77,20 +77,25 @@ class Desk:
             with database.writing(self._engine) as session:
                 for part in parts:
                     part(session)
-        except Exception:
+        except Exception as fault:
+            if storage.is_away(fault):
+                log.error("the database is away; what was brought is kept (%s)", storage.in_short(fault))
+                return Turn(written=False)
             log.exception("a turn failed and wrote nothing; its parts are tried alone")
             found = self._one_by_one(brought, rooms, now)
         return found
 
     def _one_by_one(self, brought: Brought, rooms: Mapping[str, Room], now: int) -> Turn:
+        """What cannot be written even alone is left to its lease: its outcome is then *unknown*, which is true."""
         found = Turn()
-        found.written = self._tried(functools.partial(self._record, brought), found, now)
+        alone = [Brought([one], []) for one in brought.results] + [Brought([], [one]) for one in brought.answers]
+        for one in alone:
+            self._tried(functools.partial(self._record, one), found, now)
         for part in (self._settle, self._sweep):
             self._tried(part, found, now)
-        if found.written:  # what is not written yet may hold the lease of what would be claimed
-            if not self._tried(functools.partial(self._claim, rooms), found, now):
-                found.tasks = []
-            self._tried(self._beat, found, now)
+        if not self._tried(functools.partial(self._claim, rooms), found, now):
+            found.tasks = []
+        self._tried(self._beat, found, now)
         return found
 
     def _tried(self, part: Callable[..., None], found: Turn, now: int) -> bool:
@@ -98,7 +103,7 @@ class Desk:
             with database.writing(self._engine) as session:
                 part(session, found=found, now=now)
         except Exception:
-            log.exception("a part of a turn failed; it is tried again")
+            log.exception("a part of a turn failed")
             return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from gateway.notices import Task
 
+log = logging.getLogger(__name__)
 Entry = tuple[int, int, Task | None]
 
 
@@ -74,4 +76,7 @@ class Lane:
             _, _, task = self._waiting.get()
             if task is None:
                 return
-            self._hand_over(task)
+            try:
+                self._hand_over(task)
+            except Exception:  # the lane must live: a thread that is gone is missed by nobody
+                log.exception("a task of lane %s broke its thread's turn", self._name)

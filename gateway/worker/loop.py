@@ -247,8 +247,8 @@ class Worker:
         except Exception as fault:  # before anything was handed over: see `Sender.send`
             log.exception("notice %s could not be handed over", task.notice_id)
             result = self._sender.broken(task, fault)
-        gauges.handed_over(task.channel, result.event.happening, result.code, time.monotonic() - began)
         self._results.append(result)
+        gauges.handed_over(task.channel, result.event.happening, str(result.code), time.monotonic() - began)
 
     def _ask(self, question: Question) -> None:
         """What the provider knows of a message for which no receipt came."""

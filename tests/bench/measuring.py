@@ -36,11 +36,15 @@ LADDER = ("zalo", "esms")
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run took: wall seconds, CPU seconds of all its processes, the largest one's memory in MB."""
+    """What a run took: wall seconds, CPU seconds of all its processes, the largest one's memory in MB.
+
+    `idle` is the share of the machine's CPU that nobody used meanwhile.
+    """
 
     seconds: float
     cpu: float
     rss: float
+    idle: float
 
 
 @dataclass(frozen=True)
@@ -83,22 +87,31 @@ def started(*commands: Sequence[object]) -> Iterator[Callable[[], Spent]]:
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
-        yield lambda: _spent(processes)
+        before = _ticks()
+        yield lambda: _spent(processes, before)
     finally:
         for process in processes:
             process.kill()
             process.communicate()
 
 
-def _spent(processes: Sequence[subprocess.Popen]) -> Spent:
+def _spent(processes: Sequence[subprocess.Popen], before: tuple[int, int]) -> Spent:
     told = [json.loads(process.stdout.readline()) for process in processes]
+    idle, total = (after - start for after, start in zip(_ticks(), before, strict=True))
     for process in processes:
         process.wait(timeout=60)
     return Spent(
         max(one["seconds"] for one in told),
         sum(one["cpu"] for one in told),
         max(one["rss"] for one in told),
+        idle / max(1, total),
     )
+
+
+def _ticks() -> tuple[int, int]:
+    """The machine's ticks since it started: idle ones (with waiting for the disk), and all (proc(5), /proc/stat)."""
+    numbers = [int(one) for one in Path("/proc/stat").read_text(encoding="ascii").split()[1:9]]
+    return numbers[3] + numbers[4], sum(numbers)
 
 
 def floor(at: Provider, count: int, processes: int = 1, how: str = "requests") -> Spent:
@@ -219,6 +232,7 @@ class Standing:
     rate: float
     cpu: float  # ms a notice
     rss: float  # MB
+    idle: float
     of_floor: float
     cpu_of_floor: float
 
@@ -230,10 +244,11 @@ class Standing:
             f"{self.cpu:.2f}",
             f"{self.cpu_of_floor:.2f}",
             f"{self.rss:.0f}",
+            f"{100 * self.idle:.0f} %",
         )
 
 
-HEAD = ("", "notices/s", "of the loop", "CPU ms", "of the loop", "RSS MB")
+HEAD = ("", "notices/s", "of the loop", "CPU ms", "of the loop", "RSS MB", "machine idle")
 
 
 def standing(count: int, spent: Sequence[Spent], beside: Sequence[Spent]) -> Standing:
@@ -241,6 +256,7 @@ def standing(count: int, spent: Sequence[Spent], beside: Sequence[Spent]) -> Sta
         rate=statistics.median(count / one.seconds for one in spent),
         cpu=statistics.median(1_000 * one.cpu / count for one in spent),
         rss=statistics.median(one.rss for one in spent),
+        idle=statistics.median(one.idle for one in spent),
         of_floor=ratio([1 / one.seconds for one in spent], [1 / one.seconds for one in beside]),
         cpu_of_floor=ratio([one.cpu for one in spent], [one.cpu for one in beside]),
     )

@@ -68,7 +68,7 @@ def shown(stood: dict[str, Standing], what: str, receipts: bool, refused: int) -
 
 @pytest.mark.parametrize("delay", [100, 0], ids=["in 100 ms", "at once"])
 def test_a_second_worker_on_postgresql_nearly_doubles_it(postgresql, tmp_path, delay):
-    """At once, two cores are used up by one worker, the database and the provider: two bare loops show that."""
+    """Where the CPU allows it: a worker, the database's server and a provider at once may fill a machine already."""
     floors: dict[int, list[Spent]] = {1: [], 2: []}
     engines: dict[int, list[Spent]] = {1: [], 2: []}
     with measuring.provider(delay) as at:
@@ -83,10 +83,11 @@ def test_a_second_worker_on_postgresql_nearly_doubles_it(postgresql, tmp_path, d
     names = ("bare loop", "two bare loops", "one worker", "two workers")
     title = f"{NOTICES} notices on PostgreSQL, {AT_ONCE} at a time each, providers: {delay} ms"
     measuring.show(title, [measuring.HEAD, *(row.row(name) for name, row in zip(names, rows, strict=True))])
-    gain = rows[3].rate / rows[2].rate
-    could = rows[1].rate / rows[0].rate
-    print(f"two workers {gain:.2f} × one; two bare loops {could:.2f} × one")
-    assert gain >= (1.5 if could >= 1.8 else 0.7 * could)
+    gain, could, idle = rows[3].rate / rows[2].rate, rows[1].rate / rows[0].rate, rows[2].idle
+    print(
+        f"two workers {gain:.2f} × one, which left {100 * idle:.0f} % idle; two bare loops {could:.2f} × one"
+    )
+    assert gain >= (1.5 if idle >= 0.5 else 0.9)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

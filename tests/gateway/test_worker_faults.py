@@ -252,3 +252,22 @@ def test_the_logs_of_a_failed_write_show_neither_name_nor_phone(engine, eight):
     assert shown.startswith("call 090***456, 090***456")
     assert "905123456" not in shown
     assert "Ánh" not in shown
+
+
+def test_a_result_that_cannot_be_written_holds_up_nobody_else(engine, plain, now, eight):
+    """A code that is no text is a fault of ours in a channel; the database takes no such thing."""
+
+    def answer(message):
+        if message.to == AN:
+            raise rooms.Refused(["no text"], "x", "message", rooms.Fault.BUG)
+        return rooms.Accepted("ref")
+
+    zalo, esms = Channel("zalo", answer), Channel("esms")
+    worker = worker_of(engine, plain, now, zalo, esms)
+    plan(engine, eight, AN, BINH, CHI)
+    rounds(worker, lambda: [states(engine)[who][0] for who in (BINH, CHI)] == ["sent", "sent"])
+    assert states(engine)[AN][0] == "sending"
+    now[0] += 6
+    rounds(worker, lambda: states(engine)[AN][0] == "unknown")
+    now[0] += 2
+    rounds(worker, lambda: states(engine)[AN][:2] == ("sent", 1))
