@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def config(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
+def postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a PostgreSQL server started for this run, on a free port, with its own data folder."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
     binaries = _postgresql_binaries()
@@ -66,6 +67,8 @@ def postgresql() -> Iterator[str]:
         capture_output=True,
     )
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=300"
+    if not any("bench" in word for word in request.config.args):
+        options += " -c fsync=off"  # no test pulls this server's plug; what is measured is measured with it
     subprocess.run(
         [*as_user, binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"],
         check=True,
@@ -98,34 +101,61 @@ def _user_for(folder: Path) -> list[str]:
 @pytest.fixture
 def postgresql_url(postgresql: str) -> Iterator[str]:
     """An empty database of its own on that server."""
+    with _database(postgresql) as url:
+        yield url
+
+
+@contextmanager
+def _database(server: str, template: str = "template1") -> Iterator[str]:
     name = f"t_{secrets.token_hex(6)}"
-    server = sqlalchemy.create_engine(f"{postgresql}/postgres", isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield f"{postgresql}/{name}"
-    with server.connect() as connection:
+    engine = sqlalchemy.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield f"{server}/{name}"
+    with engine.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    server.dispose()
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql: str) -> Iterator[str]:
+    """A migrated database to copy: migrating takes longer than most tests."""
+    with _database(postgresql) as url:
+        made = database.connect(url)
+        database.migrate(made)
+        made.dispose()
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The same as an SQLite file."""
+    file = tmp_path_factory.mktemp("migrated") / "gateway.db"
+    made = database.connect(f"sqlite:///{file}")
+    database.migrate(made)
+    made.dispose()
+    return file.read_bytes()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
     """A migrated, empty database: once on SQLite, once on PostgreSQL."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'gateway.db'}"
-    else:
-        url = request.getfixturevalue("postgresql_url")
-    made = database.connect(url)
-    database.migrate(made)
-    yield made
-    made.dispose()
+        yield request.getfixturevalue("sqlite")
+        return
+    template = request.getfixturevalue("migrated_template")
+    with _database(request.getfixturevalue("postgresql"), template) as url:
+        made = database.connect(url)
+        yield made
+        made.dispose()
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
+def sqlite(tmp_path: Path, migrated_file: bytes) -> Iterator[sqlalchemy.Engine]:
     """A migrated, empty SQLite database."""
-    made = database.connect(f"sqlite:///{tmp_path / 'gateway.db'}")
-    database.migrate(made)
+    file = tmp_path / "gateway.db"
+    file.write_bytes(migrated_file)
+    made = database.connect(f"sqlite:///{file}")
     yield made
     made.dispose()
 
