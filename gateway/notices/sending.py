@@ -114,7 +114,7 @@ def claim_due(
         claim.on(channel, room)
     moved = claim.steps.write(session, now)
     if claim.attempts:
-        session.connection().execute(insert(tables.Attempt.__table__), claim.attempts)
+        steps.written(session, _NOTE, _NOTE_JSON, claim.attempts)
     return claim.tasks, moved
 
 
@@ -269,6 +269,21 @@ _ANSWER = (
         answered_at=bindparam("new_at"),
     )
 )
+_ANSWER_JSON = text(
+    """
+    UPDATE attempts SET state = CASE WHEN attempts.state IN ('handing_over', 'unknown') THEN j.new_state
+            ELSE attempts.state END,
+        code = j.new_code, reason = j.new_reason, provider_ref = j.new_ref, parts = j.new_parts,
+        cost = j.new_cost, answered_at = j.new_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS j(attempt text, new_state text, new_code text,
+        new_reason text, new_ref text, new_parts int, new_cost int, new_at bigint)
+    WHERE attempts.id = j.attempt
+    """
+)
+_NOTE = insert(tables.Attempt.__table__)
+_NOTE_JSON = text(
+    "INSERT INTO attempts SELECT * FROM jsonb_populate_recordset(NULL::attempts, CAST(:rows AS jsonb))"
+)
 _ATTEMPT_STATES = {
     Happening.ACCEPTED: "accepted",
     Happening.REFUSED: "refused",
@@ -282,8 +297,10 @@ SPARED = "spared"
 
 
 def _write_attempts(session: Session, results: Sequence[Result], now: int) -> None:
-    session.connection().execute(
+    steps.written(
+        session,
         _ANSWER,
+        _ANSWER_JSON,
         [
             {
                 "attempt": one.task.attempt_id,

@@ -6,16 +6,17 @@ one statement. Nothing here decides; `rules.lifecycle.notice.step` does.
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, TextClause, bindparam, select, text, update
 from sqlalchemy.orm import Session
 
-from gateway import tables
+from gateway import database, tables
 from gateway.hooks import outbox
 from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle.notice import FINAL, Event, Policy, State
@@ -61,6 +62,17 @@ _WRITE = (
 )  # fmt: skip
 
 
+_WRITE_JSON = text(
+    """
+    UPDATE notices SET state = j.new_state, rung = j.new_rung, channel = j.new_channel, tries = j.new_tries,
+        asked = j.new_asked, due = j.new_due, lease = j.new_lease, reason = j.new_reason,
+        reached_twice = j.new_reached_twice, changed_at = j.new_changed_at, final_at = j.new_final_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS j("row" text, new_state text, new_rung int,
+        new_channel text, new_tries int, new_asked bool, new_due bigint, new_lease text, new_reason text,
+        new_reached_twice bool, new_changed_at bigint, new_final_at bigint)
+    WHERE notices.id = j."row"
+    """
+)
 _LOCKED = (
     select(*COLUMNS).where(_c.id.in_(bindparam("ids", expanding=True))).order_by(_c.id).with_for_update()
 )
@@ -80,6 +92,15 @@ def locked(session: Session, ids: Iterable[str]) -> dict[str, Row]:
     """These notices by id, locked in one order: two workers that lock one by one would wait for each other."""
     wanted = sorted(set(ids))
     return {row.id: row for row in rows(session, _LOCKED, ids=wanted)} if wanted else {}
+
+
+def written(session: Session, statement: Any, as_json: TextClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write many rows by one statement: on SQLite row by row, which costs nothing there; on PostgreSQL as one
+    JSON parameter, which takes a third of the time."""
+    if database.on_postgresql(session):
+        session.execute(as_json, {"rows": json.dumps(rows)})
+    else:
+        session.connection().execute(statement, rows)
 
 
 @dataclass
@@ -105,7 +126,7 @@ class Steps:
         if not self._after:
             return 0
         changed = [self._values(self._before[key], after, now) for key, after in self._after.items()]
-        session.connection().execute(_WRITE, changed)
+        written(session, _WRITE, _WRITE_JSON, changed)
         outbox.told(
             session,
             [

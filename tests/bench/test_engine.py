@@ -1,7 +1,8 @@
 """The notice engine beside a bare loop of the same POSTs in the same run. `make bench` prints the tables.
 
 The floor is a pool of threads with a `requests` session each that keeps no state at all. What is asserted is a
-ratio to it, with slack below what a quiet machine shows: it fails on a real loss, not on a busy neighbour.
+ratio to it, with slack below what a quiet machine shows: it fails on a real loss, not on a busy neighbour. On
+a machine that others keep busy speeds are printed and not judged; CPU at 100 ms is.
 CPU is that of the sending processes; the database server's and the provider's own are not in it.
 """
 
@@ -31,9 +32,10 @@ def test_at_the_speed_of_a_wire_of_100_ms(postgresql, tmp_path, receipts, refuse
     with measuring.provider(100, refused) as at:
         stood = compared(at, tmp_path, postgresql, receipts, rounds=3)
     shown(stood, "providers that answer in 100 ms", receipts, refused)
+    assert stood[LITE].cpu_of_floor <= 1.6 and stood[POST].cpu_of_floor <= 2.0
+    judge_speed_only_on_a_quiet_machine(stood[BARE], 0.5)
     least = 0.85 if receipts else 0.9  # the last receipts come after the last POST
     assert stood[LITE].of_floor >= least and stood[POST].of_floor >= least
-    assert stood[LITE].cpu_of_floor <= 1.6 and stood[POST].cpu_of_floor <= 2.0
 
 
 @pytest.mark.parametrize(
@@ -43,9 +45,16 @@ def test_providers_that_answer_at_once_do_not_wait_long_for_the_rows(postgresql,
     with measuring.provider(0, refused) as at:
         stood = compared(at, tmp_path, postgresql, receipts, rounds=5)
     shown(stood, "providers that answer at once", receipts, refused)
+    judge_speed_only_on_a_quiet_machine(stood[BARE], 0.15)
     # Receipts are written by another process, which the loop does not have to share the cores with
     lite, post = (0.35, 0.2) if receipts else (0.5, 0.35)
     assert stood[LITE].of_floor >= lite and stood[POST].of_floor >= post
+
+
+def judge_speed_only_on_a_quiet_machine(bare: Standing, least: float) -> None:
+    """The loop needs one process; the engine, its database and the receipts need several to be given CPU at once."""
+    if bare.idle < least:
+        pytest.skip(f"other programs use this machine: the loop left only {100 * bare.idle:.0f} % of it idle")
 
 
 def compared(at, folder: Path, server: str, receipts: bool, rounds: int) -> dict[str, Standing]:

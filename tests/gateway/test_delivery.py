@@ -29,7 +29,6 @@ __all__ = ["now", "app", "officer", "admin", "hundred"]
 DAY = 86_400
 PAGES = ["", "/progress", "/lost", "/search", "/costs", "/costs.csv", "/channels"]
 CALLS = ["/confirm", "/act", "/phone", "/print", "/lift", "/test", "/channels/zalo/pause", "/alerts/1/read"]
-HAZARD = "<img src=x onerror=alert(1)>"
 
 
 # Who may
