@@ -12,12 +12,24 @@ from sqlalchemy.orm import Session
 from gateway import database, tables
 
 EXPIRY_SECONDS = 86_400
+RELAPSE_SECONDS = 3_600
 KINDS = ("refused", "quota", "consent", "outage", "hook", "stuck")
 _c = tables.Alert.__table__.c
 
 
 def raised(session: Session, key: str, kind: str, data: Mapping[str, Any], now: int) -> bool:
-    """Say that something needs a person. True if it is new, False if it is known and only counted."""
+    """Say that something needs a person. True if it is new, False if it is known and only counted.
+
+    What was over for less than an hour goes on: a provider that comes and goes is one thing to know.
+    """
+    lately = select(_c.id).where(_c.key == key[:100], _c.closed_at > now - RELAPSE_SECONDS)
+    again = update(tables.Alert).where(
+        _c.id.in_(lately.order_by(_c.id.desc()).limit(1)),
+        ~select(_c.id).where(_c.key == key[:100], _c.closed_at.is_(None)).exists(),
+    )
+    relapsed = again.values(closed_at=None, seen_at=now, count=_c.count + 1, data=dict(data))
+    if session.execute(relapsed.execution_options(synchronize_session=False)).rowcount:
+        return False
     dialect = postgresql if database.on_postgresql(session) else sqlite
     given = {
         "key": key[:100],

@@ -107,7 +107,8 @@ def allowed(session: Session, way: Way, now: int) -> int:
     """How many the lane's rate lets through now; its row is locked until they are `spent`."""
     row = _row(session, way.channel)
     most = TOKEN * max(1, way.per_minute * BURST_SECONDS // 60)
-    row.tokens = min(most, row.tokens + (now - row.filled_at) * way.per_minute * TOKEN // 60)
+    since = max(0, now - row.filled_at)  # a clock that was set back gives nothing and takes nothing
+    row.tokens = min(most, max(0, row.tokens) + since * way.per_minute * TOKEN // 60)
     row.filled_at = now
     session.flush()
     return row.tokens // TOKEN

@@ -8,6 +8,7 @@ new pair before anybody uses it; the others wait for that.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,8 @@ class Tokens:
         self._engine, self._oa_id, self._refresh = engine, oa_id, refresh
         self._now, self._pause = now, pause
         self._known: tuple[int, tables.ZaloToken] | None = None
+        self._unstored: tuple[int, tuple[str, str, int]] | None = None
+        self._turn = threading.Lock()
 
     def current(self) -> str:
         """The access token, renewed in time; raises NoConsent where there is none.
@@ -81,6 +84,8 @@ class Tokens:
     def renew(self, used: str) -> str:
         """A newer access token than `used`; whoever comes second waits for the first one's."""
         self._known = None
+        with self._turn:
+            self._keep()
         row = self._leased(used)
         while row is None:
             self._pause(LOOK_AGAIN_SECONDS)
@@ -88,13 +93,25 @@ class Tokens:
         if row.access_token != used:
             return row.access_token
         try:
-            fresh, refresh, life = self._refresh(row.refresh_token)
+            pair = self._refresh(row.refresh_token)
         except Exception:
             self._unlease()
             raise
+        # The old refresh token is used up now: until this pair is in the database it is all we have
+        self._unstored = (row.generation, pair)
+        self._keep()
+        return pair[0]
+
+    def _keep(self) -> None:
+        """Store a pair that Zalo gave and the database has not taken yet; in vain, it is tried at the next call."""
+        if self._unstored is None:
+            return
+        generation, (fresh, refresh, life) = self._unstored
         with database.writing(self._engine) as session:
-            store(session, self._oa_id, fresh, refresh, life, self._now(), "gateway")
-        return fresh
+            row = session.get(tables.ZaloToken, self._oa_id, with_for_update=True)
+            if row is not None and row.generation == generation:  # else somebody consented anew meanwhile
+                store(session, self._oa_id, fresh, refresh, life, self._now(), "gateway")
+        self._unstored = None
 
     def _row(self) -> tables.ZaloToken:
         with database.reading(self._engine) as session:

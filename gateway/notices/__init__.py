@@ -35,7 +35,7 @@ from gateway.notices.sending import (
 from gateway.notices.steps import ladder, new_id, policy
 from gateway.notices.storing import store_receipt, store_receipts
 from gateway.notices.suppressing import lift, suppress
-from gateway.notices.sweeping import Answer, Question, adopt, answered, sweep
+from gateway.notices.sweeping import Answer, Question, adopt, answered, pass_by, sweep
 
 __all__ = [
     "Answer",
@@ -57,6 +57,7 @@ __all__ = [
     "lift",
     "new_id",
     "parts_since",
+    "pass_by",
     "plan",
     "plan_all",
     "policy",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from gateway import alerts, tables
+from gateway.notices import words
 from gateway.queue.day import insert_new
 from gateway.rules.lifecycle import breaker as lifecycle
 from gateway.rules.lifecycle.breaker import Breaker, Event, Fault, Happening, Policy, State
@@ -87,7 +88,11 @@ def set_out(session: Session, barrier: Barrier, now: int, rule: Policy) -> tuple
 def heard(session: Session, news: Iterable[News], now: int, rule: Policy) -> Changed:
     """Carry out what hand-overs said. Alerts are raised and ended here, one for each breaker that opens."""
     changed = Changed()
-    for one in sorted(news, key=lambda one: (one.channel, one.subject)):
+    bounded = [
+        replace(one, code=words.storable(one.code, 40), reason=words.storable(one.reason, 200))
+        for one in news
+    ]
+    for one in sorted(bounded, key=lambda one: (one.channel, one.subject)):
         row = _locked(session, one.channel, one.subject)
         before = _barrier(row).breaker
         after = lifecycle.step(before, one.event, now, rule)

@@ -248,7 +248,7 @@ def record(session: Session, results: Sequence[Result], now: int, terms: Terms) 
     for result in results:
         if result.rest_days is not None:
             until = now + result.rest_days * DAY
-            about = (result.code[:40], steps.storable(result.event.reason, 200), "provider")
+            about = (steps.storable(result.code, 40), steps.storable(result.event.reason, 200), "provider")
             suppressing.suppress(session, result.task.channel, result.task.phone, until, *about, now)
     news = [one for result in results for one in result.news]
     return barriers.heard(session, news, now, terms.breaking) if news else barriers.Changed()

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from gateway import database, tables
 from gateway.hooks import outbox
+from gateway.notices.words import storable
 from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle.notice import FINAL, Event, Policy, State
 from gateway.rules.settings import Settings
@@ -170,6 +171,14 @@ def _standing(row: Row) -> lifecycle.Notice:
     )
 
 
+def ended(session: Session, row: tables.Notice, state: State, reason: str, now: int) -> None:
+    """End a locked notice that has no rung left to take a step on, and tell whoever wants to know."""
+    before, row.state, row.reason, row.final_at = row.state, state.value, reason, now
+    if row.api_key_id is not None:
+        about = (row.id, row.api_key_id, row.kind, before, row.state, row.channel, reason)
+        outbox.told(session, [outbox.Change(*about, row.reached_twice, row.reached_twice, row.deadline, now)])
+
+
 def _change(row: Row, after: lifecycle.Notice, now: int) -> outbox.Change:
     return outbox.Change(
         row.id,
@@ -190,14 +199,6 @@ def channel_at(ladder: str, rung: int) -> str:
     """The channel of a rung; empty beyond the ladder's end."""
     names = ladder.split(SEPARATOR)
     return names[rung] if rung < len(names) else ""
-
-
-def storable(text: str, most: int) -> str:
-    """A provider's words, bounded. No database keeps a NUL or half a surrogate pair, and one bad answer must
-    not stop the round that it is written in."""
-    if text.isascii() and text.isprintable():
-        return text[:most]
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:most]
 
 
 def policy(config: Settings, fallback_by: int | None = None) -> Policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Row, bindparam, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -36,10 +36,16 @@ class Swept:
     questions: tuple[Question, ...]
 
 
-def sweep(session: Session, most: int, channels: Collection[str], now: int, policy: Policy) -> Swept:
-    """Move on at most `most` notices of each sort. Providers of `channels` can be asked from here."""
+def sweep(
+    session: Session, most: int, questions: int, channels: Collection[str], now: int, policy: Policy
+) -> Swept:
+    """Move on at most `most` notices of each sort; of those whose provider is to be asked, at most `questions`,
+    so that none waits for an asker longer than its answer is waited for. `channels` can be asked from here."""
     taken = steps.Steps(policy)
-    waited = steps.rows(session, _WAITED, now=now, most=most)
+    waited = [
+        *steps.rows(session, _WAITED, now=now, most=most),
+        *(steps.rows(session, _UNASKED, now=now, most=min(most, questions)) if questions > 0 else ()),
+    ]
     lost = [row.id for row in waited if row.state == State.SENDING]
     asked = []
     for row in (*waited, *steps.rows(session, _TOO_LATE, now=now, most=most)):
@@ -63,7 +69,16 @@ def sweep(session: Session, most: int, channels: Collection[str], now: int, poli
 _WAITED = (
     select(*steps.COLUMNS)
     .where(text("state IN ('sending', 'sent', 'unknown')"), _c.due <= bindparam("now"))
+    .where(or_(_c.state != "sent", _c.asked, _c.deadline <= bindparam("now")))
     .order_by(_c.due)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_UNASKED = (
+    select(*steps.COLUMNS)
+    .where(text("state IN ('sending', 'sent', 'unknown')"), _c.due <= bindparam("now"))
+    .where(_c.state == "sent", _c.asked.is_(False), _c.deadline > bindparam("now"))
+    .order_by(_c.urgent.desc(), _c.due)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
@@ -179,12 +194,38 @@ def adopt(session: Session, ladder: Sequence[str], most: int, now: int, policy: 
 
 
 def _rehouse(session: Session, row: tables.Notice, ladder: Sequence[str], now: int) -> None:
-    tried = set(session.scalars(select(tables.Attempt.channel).filter_by(notice_id=row.id)))
+    handed_over = tables.Attempt.state.not_in(("skipped", "unreached", "postponed"))
+    mine = select(tables.Attempt.channel).where(tables.Attempt.notice_id == row.id, handed_over)
+    tried = set(session.scalars(mine))
     rest = [channel for channel in ladder if channel not in tried]
     done = [channel for channel in row.ladder.split(steps.SEPARATOR) if channel in tried]
     if rest:
         row.ladder, row.rung = steps.SEPARATOR.join([*done, *rest]), len(done)
         row.channel, row.tries = rest[0], 0
     else:
-        row.state, row.reason, row.final_at = State.FAILED.value, "no_channel", now
+        steps.ended(session, row, State.FAILED, "no_channel", now)
     row.changed_at = now
+
+
+_STANDING = (
+    select(*steps.COLUMNS)
+    .where(text("state = 'created'"), _c.channel == bindparam("channel"), _c.urgent == bindparam("urgent"))
+    .where(_c.due <= bindparam("now"), _c.due + _c.deadline <= 2 * bindparam("now", type_=_c.due.type))
+    .where(_c.ladder.like(bindparam("further")))
+    .order_by(_c.due, _c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+
+
+def pass_by(session: Session, channels: Collection[str], most: int, now: int, policy: Policy) -> int:
+    """Send on to the next channel what nobody has taken on this one for half of the time it had: nobody sends
+    there, or the lane is full, or paused. How many."""
+    taken = steps.Steps(policy)
+    for channel in channels:
+        for urgent in (True, False):
+            further = f"%{channel}{steps.SEPARATOR}%"
+            given = {"channel": channel, "urgent": urgent, "further": further, "now": now, "most": most}
+            for row in steps.rows(session, _STANDING, **given):
+                taken.take(row, Event(Happening.BARRED, "lane_stuck"), now)
+    return taken.write(session, now)

@@ -39,14 +39,14 @@ class Brought:
 class Turn:
     """What a turn found: tasks to hand over, questions to ask, receipts to read; `moved` rows in all.
 
-    `written`: whether what was brought is in the rows now; if not, bring it again.
+    `left`: what was brought and is not in the rows, because the database is away; bring it again.
     """
 
     tasks: list[Task] = field(default_factory=list)
     questions: tuple[Question, ...] = ()
     unread: list[tuple[int, str, str]] = field(default_factory=list)
     moved: int = 0
-    written: bool = True
+    left: Brought = field(default_factory=Brought)
     walls: dict[tuple[str, str], barriers.Barrier] = field(default_factory=dict)
 
 
@@ -60,15 +60,15 @@ class Desk:
         self._seen_at = 0
         self.leads = False
 
-    def turn(self, brought: Brought, rooms: Mapping[str, Room], now: int) -> Turn:
-        """One transaction's worth of work."""
+    def turn(self, brought: Brought, rooms: Mapping[str, Room], now: int, questions: int = 1_000) -> Turn:
+        """One transaction's worth of work. `questions`: how many providers can be asked beside it."""
         found = Turn()
         parts = [
             functools.partial(part, found=found, now=now)
             for part in (
                 functools.partial(self._record, brought),
                 self._settle,
-                self._sweep,
+                functools.partial(self._sweep, questions),
                 functools.partial(self._claim, rooms),
                 self._beat,
             )
@@ -80,23 +80,39 @@ class Desk:
         except Exception as fault:
             if storage.is_away(fault):
                 log.error("the database is away; what was brought is kept (%s)", storage.in_short(fault))
-                return Turn(written=False)
+                return Turn(left=brought)
             log.exception("a turn failed and wrote nothing; its parts are tried alone")
-            found = self._one_by_one(brought, rooms, now)
+            found = self._one_by_one(brought, rooms, now, questions)
         return found
 
-    def _one_by_one(self, brought: Brought, rooms: Mapping[str, Room], now: int) -> Turn:
+    def _one_by_one(self, brought: Brought, rooms: Mapping[str, Room], now: int, questions: int) -> Turn:
         """What cannot be written even alone is left to its lease: its outcome is then *unknown*, which is true."""
         found = Turn()
-        alone = [Brought([one], []) for one in brought.results] + [Brought([], [one]) for one in brought.answers]
-        for one in alone:
-            self._tried(functools.partial(self._record, one), found, now)
-        for part in (self._settle, self._sweep):
+        found.left = self.record(brought, now)
+        if found.left.results or found.left.answers:
+            return found
+        for part in (self._settle, functools.partial(self._sweep, questions)):
             self._tried(part, found, now)
         if not self._tried(functools.partial(self._claim, rooms), found, now):
             found.tasks = []
         self._tried(self._beat, found, now)
         return found
+
+    def record(self, brought: Brought, now: int) -> Brought:
+        """Write down what was brought, each alone; what is left because the database is away."""
+        alone = [Brought([one], []) for one in brought.results] + [
+            Brought([], [one]) for one in brought.answers
+        ]
+        for place, one in enumerate(alone):
+            try:
+                with database.writing(self._engine) as session:
+                    self._record(one, session, Turn(), now)
+            except Exception as fault:
+                if storage.is_away(fault):
+                    rest = alone[place:]
+                    return Brought([r for b in rest for r in b.results], [a for b in rest for a in b.answers])
+                log.exception("a result cannot be written; its notice is left to its lease")
+        return Brought()
 
     def _tried(self, part: Callable[..., None], found: Turn, now: int) -> bool:
         try:
@@ -135,9 +151,9 @@ class Desk:
         found.moved += notices.settle_receipts(session, self._config.notices.batch, now, policy)
         found.unread = notices.unread_receipts(session, self._channels, self._config.notices.batch, now)
 
-    def _sweep(self, session: Session, found: Turn, now: int) -> None:
+    def _sweep(self, questions: int, session: Session, found: Turn, now: int) -> None:
         policy = notices.policy(self._config)
-        swept = notices.sweep(session, self._config.notices.batch, self._channels, now, policy)
+        swept = notices.sweep(session, self._config.notices.batch, questions, self._channels, now, policy)
         found.questions = swept.questions
         found.moved += swept.moved
 
@@ -169,13 +185,14 @@ class Desk:
 
     def _beat(self, session: Session, found: Turn, now: int) -> None:
         """Say now and then that this process lives, from the thread that does the work."""
-        if self._started_at is not None and now < self._seen_at + HEARTBEAT_SECONDS:
+        if self._started_at is not None and 0 <= now - self._seen_at < HEARTBEAT_SECONDS:
             return
         about: dict[str, Any] = {"seen_at": now, "lanes": list(self._channels), "leads": self.leads}
         if self._started_at is None:
-            insert_new(session, tables.Workplace, name=self._name, started_at=now, **about)
             self._started_at = now
         row = session.get(tables.Workplace, self._name)
-        if row is not None:
+        if row is None:
+            insert_new(session, tables.Workplace, name=self._name, started_at=self._started_at, **about)
+        else:
             row.seen_at, row.leads = now, self.leads
         self._seen_at = now

@@ -67,8 +67,11 @@ class Lane:
 
     def end(self) -> None:
         """Wait until every thread has handed over what it holds."""
-        self.resize(0)
-        for thread in self._threads:
+        living = [one for one in self._threads if one.is_alive()]
+        for _ in living:  # also for those whose own mark was drained with the tasks
+            self._waiting.put((-1, next(self._order), None))
+        self._wanted = 0
+        for thread in living:
             thread.join()
 
     def _run(self) -> None:

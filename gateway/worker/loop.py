@@ -38,6 +38,9 @@ LINGER_SECONDS = (
 )
 AHEAD = 2  # tasks held per thread of a lane: enough to keep it busy, few enough to lose to a crash
 LOOK_AT_LANES_SECONDS = 1
+ASKERS = 8
+QUESTIONS = 4 * ASKERS  # no more than can be put and answered in the time that an answer is waited for
+CLOSE_SECONDS = 20
 LATE_SECONDS = 30  # what has waited so long for a modem has none
 
 
@@ -70,6 +73,7 @@ class Worker:
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._lanes = {name: Lane(name, self._channels[name].concurrency, self._hand_over) for name in own}
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="receipts")
+        self._askers = ThreadPoolExecutor(ASKERS, thread_name_prefix="questions")
         self._being_read: set[int] = set()
         self._timetable = Timetable(engine, config)
         self._timekeeper = Leadership(engine, "timetable")
@@ -170,10 +174,14 @@ class Worker:
             self._results.extend(self._sender.stopped(task) for task in lane.drained())
         for lane in self._lanes.values():
             lane.end()
-        self._reading.shutdown(wait=True, cancel_futures=True)
-        while self._results or self._answers:
-            if not self._desk.turn(self._brought(), {}, self._now()).written:
-                return
+        for pool in (self._reading, self._askers):
+            pool.shutdown(wait=True, cancel_futures=True)
+        end = time.monotonic() + CLOSE_SECONDS
+        left = Brought([*self._results], [*self._answers])
+        while (left.results or left.answers) and time.monotonic() < end:
+            left = self._desk.record(left, self._now())
+            if left.results or left.answers:
+                time.sleep(0.5)  # the database is away: a little patience, or all of this becomes *unknown*
 
     def round(self) -> bool:
         """One turn at the desk, and its tasks to the lanes; True if something moved."""
@@ -182,13 +190,13 @@ class Worker:
         brought = self._brought()
         back = Counter(result.task.channel for result in brought.results)
         self._flying.subtract(back)  # what is being written down has left its place
-        turn = self._desk.turn(brought, self._rooms(), now)
+        turn = self._desk.turn(brought, self._rooms(), now, max(0, QUESTIONS - self._asking))
         self._asking -= len(brought.answers)
-        if not turn.written:
-            self._flying.update(back)
-            self._asking += len(brought.answers)
-            self._results.extendleft(reversed(brought.results))
-            self._answers.extendleft(reversed(brought.answers))
+        left = turn.left
+        self._flying.update(Counter(result.task.channel for result in left.results))
+        self._asking += len(left.answers)
+        self._results.extendleft(reversed(left.results))
+        self._answers.extendleft(reversed(left.answers))
         self._sender.walls = turn.walls
         self._give_out(turn)
         self.turned_at = now
@@ -208,7 +216,7 @@ class Worker:
             self._lanes[task.channel].put(task)
         self._asking += len(turn.questions)
         for question in turn.questions:
-            self._reading.submit(self._ask, question)
+            self._askers.submit(self._ask, question)
         for receipt_id, channel, body in turn.unread:
             if receipt_id not in self._being_read and channel in self._channels:
                 self._being_read.add(receipt_id)
@@ -228,7 +236,7 @@ class Worker:
 
     def _look_at_lanes(self, now: int) -> None:
         """What somebody changed since: more or fewer threads, from now on; and whose the modem is."""
-        if now < self._lanes_at:
+        if 0 <= self._lanes_at - now <= LOOK_AT_LANES_SECONDS and self._lanes_at > now:
             return
         self._lanes_at = now + LOOK_AT_LANES_SECONDS
         with database.reading(self._engine) as session:

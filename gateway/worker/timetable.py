@@ -34,11 +34,12 @@ class Timetable:
         self._purged: date | None = None
 
     def look(self, now: int) -> None:
-        if now < self._at:
+        if 0 < self._at - now <= LOOK_SECONDS:  # a clock that was set back is no reason to wait
             return
         self._at = now + LOOK_SECONDS
         self._tried("purge", self._purge, now)
         self._tried("channels that are gone", self._adopt, now)
+        self._tried("notices that stand still", self._pass_by, now)
         self._tried("lanes that stand still", self._look_at_lanes, now)
         self._tried("alerts by phone", self._tell_alerts, now)
         for shift_id in self._shifts_to_number(now):
@@ -79,13 +80,21 @@ class Timetable:
                 moved = notices.adopt(session, ladder, self._config.notices.batch, now, policy)
         self._adopt_at = now + ADOPT_SECONDS
 
+    def _pass_by(self, now: int) -> None:
+        """What nobody takes on its channel goes on to the next in time."""
+        with database.writing(self._engine) as session:
+            policy, ladder = notices.policy(self._config), notices.ladder(self._config)
+            moved = notices.pass_by(session, ladder, self._config.notices.batch, now, policy)
+        if moved:
+            log.warning("%s notices found nobody who sends on their channel and went on to the next", moved)
+
     def _look_at_lanes(self, now: int) -> None:
         """A lane in which something has been due for minutes has nobody who sends, or not enough of them."""
         with database.reading(self._engine) as session:
             seen = lanes.overview(session, self._config, now)
         for one in seen:
             key = f"stuck:{one.way.channel}"
-            late = one.oldest_due is not None and now - one.oldest_due > STUCK_SECONDS and not one.way.paused
+            late = one.oldest_due is not None and now - one.oldest_due > STUCK_SECONDS
             with database.writing(self._engine) as session:
                 if late:
                     data = {"channel": one.way.channel, "waiting": one.waiting, "since": one.oldest_due}

@@ -13,6 +13,7 @@ from gateway import channels as rooms
 from gateway.channels import codes
 from gateway.rules import settings
 from gateway.worker import Worker
+from gateway.worker.lane import Lane
 from gateway.worker.timetable import Timetable
 from tests.gateway.test_worker_faults import (
     AN,
@@ -129,9 +130,7 @@ def test_a_template_at_fault_is_spared_and_the_other_kinds_go_on(engine, plain, 
     worker = worker_of(engine, plain, now, zalo, esms)
     plan(engine, eight, *phones(30))
     plan(engine, eight, *phones(5), kind="appointment")
-    rounds(
-        worker, lambda: {s for s, _, _ in states(engine).values()} == {"sent"} and len(esms.given) == 30
-    )
+    rounds(worker, lambda: {s for s, _, _ in states(engine).values()} == {"sent"} and len(esms.given) == 30)
     assert len(zalo.given) <= 5 + 3
     assert open_alerts(engine) == [("refused", "zalo", "-131")]
 
@@ -140,9 +139,7 @@ def test_on_the_last_channel_notices_wait_for_it_and_go_as_soon_as_it_is_back(en
     zalo = Wall(0, "-137")
     worker = worker_of(engine, plain, now, zalo)
     plan(engine, eight, *phones(50), ladder=("zalo",))
-    rounds(
-        worker, lambda: {state[0] for state in states(engine).values()} == {"created"} and still(worker)
-    )
+    rounds(worker, lambda: {state[0] for state in states(engine).values()} == {"created"} and still(worker))
     assert all(reason.startswith("held: ") for _, _, reason in states(engine).values())
     held = zalo.refused
     assert held <= 2 * zalo.concurrency
@@ -321,7 +318,11 @@ class Modem(Channel):
 
 
 def test_a_modem_s_notices_go_where_the_modem_is_and_without_one_they_go_on_late(engine, now, eight):
-    document = {"timetable": NO_NIGHT, "notices": {"ladder": ["sms"]}, "sms": {"providers": ["modem", "esms"]}}
+    document = {
+        "timetable": NO_NIGHT,
+        "notices": {"ladder": ["sms"]},
+        "sms": {"providers": ["modem", "esms"]},
+    }
     config = settings.read(document, {})
 
     def away(message):
@@ -359,3 +360,85 @@ def test_a_lane_that_stands_still_is_told_of_and_told_over(engine, plain, now, e
 def _stuck(engine):
     with database.reading(engine) as session:
         return [(one.kind, one.data["channel"], one.count) for one in alerts.open_ones(session)]
+
+
+@pytest.mark.parametrize("tail", ["x" * 500, "\0", "\ud800"], ids=["long", "NUL", "half a pair"])
+def test_a_provider_s_long_or_strange_words_keep_no_breaker_from_opening(engine, plain, now, eight, tail):
+    def answer(_message):
+        raise codes.complaint("zalo", "-144", tail)
+
+    zalo, esms = Channel("zalo", answer, 4), Channel("esms", concurrency=8)
+    worker = worker_of(engine, plain, now, zalo, esms)
+    plan(engine, eight, *phones(60))
+    rounds(worker, lambda: len(esms.given) == 60)
+    assert len(zalo.given) <= 2 * zalo.concurrency
+    assert open_alerts(engine) == [("quota", "zalo", "-144")]
+
+
+def test_what_nobody_takes_on_its_channel_goes_on_to_the_next_in_time(engine, plain, now, eight):
+    esms = Channel("esms")
+    worker = worker_of(engine, plain, now, esms)  # nobody sends Zalo
+    plan(engine, eight, AN, kind="near", deadline=120)
+    table = Timetable(engine, plain)
+    table.look(now[0])
+    rounds(worker, lambda: still(worker))
+    assert esms.given == []
+    now[0] += 61
+    table.look(now[0])
+    rounds(worker, lambda: esms.given == [AN])
+
+
+def test_a_provider_that_comes_and_goes_is_one_thing_to_know(engine, eight):
+    key, about = "breaker:zalo:", {"channel": "zalo"}
+    with database.writing(engine) as session:
+        assert alerts.raised(session, key, "outage", about, eight)
+        for minute in range(1, 30):
+            assert alerts.over(session, key, eight + 60 * minute)
+            assert not alerts.raised(session, key, "outage", about, eight + 60 * minute + 30)
+        assert len(alerts.open_ones(session)) == 1
+        alerts.over(session, key, eight + 3_600)
+        assert alerts.raised(session, key, "outage", about, eight + 3 * 3_600)
+
+
+def test_when_no_receipts_come_only_as_many_are_asked_as_can_be_and_nobody_reached_gets_an_sms(
+    engine, plain, now, eight
+):
+    zalo, esms = Asked("zalo", concurrency=16), Channel("esms")
+    worker = worker_of(engine, plain, now, zalo, esms)
+    plan(engine, eight, *phones(300))
+    rounds(worker, lambda: {state for state, _, _ in states(engine).values()} == {"sent"})
+    now[0] += 61
+    rounds(worker, lambda: {state for state, _, _ in states(engine).values()} == {"delivered"})
+    assert esms.given == []
+
+
+class Urgent:
+    urgent = True
+
+
+def test_a_lane_ends_whatever_was_drained_from_it():
+    go = threading.Event()
+    lane = Lane("x", 8, lambda _task: go.wait(20))
+    for _ in range(8):
+        lane.put(Urgent())
+    lane.resize(4)
+    lane.drained()
+    go.set()
+    ending = threading.Thread(target=lane.end, daemon=True)
+    ending.start()
+    ending.join(10)
+    assert not ending.is_alive()
+
+
+def test_a_clock_that_is_set_back_stops_no_lane(engine, plain, now, eight):
+    zalo = Channel("zalo", concurrency=4)
+    worker = worker_of(engine, plain, now, zalo)
+    with database.writing(engine) as session:
+        lanes.change(session, "zalo", "admin", eight, per_minute=60)
+    plan(engine, eight - 7_200, *phones(8))
+    rounds(worker, lambda: len(zalo.given) == 8)
+    now[0] -= 3_600
+    plan(engine, eight - 7_200, *phones(20)[8:])
+    rounds(worker, lambda: still(worker))
+    now[0] += 15
+    rounds(worker, lambda: len(zalo.given) >= 16)

@@ -11,9 +11,11 @@ import sqlalchemy.exc
 from sqlalchemy import select
 
 from gateway import channels as rooms
-from gateway import database, example, logs, notices, registrations, tables
+from gateway import database, example, logs, notices, registrations, tables, tokens
 from gateway.rules import hours, settings
+from gateway.rules.lifecycle.notice import Event, Happening
 from gateway.worker import Worker
+from gateway.worker.desk import Brought, Desk
 from gateway.worker.timetable import Timetable
 
 AN, BINH, CHI = "+84905123456", "+84905123457", "+84905123458"
@@ -271,3 +273,42 @@ def test_a_result_that_cannot_be_written_holds_up_nobody_else(engine, plain, now
     rounds(worker, lambda: states(engine)[AN][0] == "unknown")
     now[0] += 2
     rounds(worker, lambda: states(engine)[AN][:2] == ("sent", 1))
+
+
+def test_a_pair_of_tokens_that_could_not_be_stored_is_stored_before_anything_else_is_asked(engine, eight):
+    """Zalo's refresh tokens work once: a disk that is full for a moment must not cost the consent."""
+    asked = []
+
+    def refresh(token):
+        asked.append(token)
+        assert token == "r1", "the used up token was shown again"
+        return "a2", "r2", 90_000
+
+    with database.writing(engine) as session:
+        tokens.store(session, "99", "a1", "r1", 90_000, eight, "test")
+    keeper = tokens.Tokens(engine, "99", refresh, lambda: eight)
+
+    def full(_connection):
+        if asked:
+            raise sqlalchemy.exc.OperationalError("COMMIT", {}, Exception("disk full"))
+
+    sqlalchemy.event.listen(engine, "commit", full)
+    with pytest.raises(sqlalchemy.exc.OperationalError):
+        keeper.renew("a1")
+    sqlalchemy.event.remove(engine, "commit", full)
+    assert keeper.renew("a1") == "a2"
+    assert asked == ["r1"]
+    with database.reading(engine) as session:
+        assert session.get(tables.ZaloToken, "99").refresh_token == "r2"
+
+
+def test_a_database_that_goes_away_while_results_are_written_alone_keeps_the_rest(engine, plain, now, eight):
+    desk = Desk(engine, plain, ("zalo",), "w")
+    plan(engine, eight, AN, BINH, CHI)
+    turn = desk.turn(Brought(), {"zalo": notices.Room(9, 0)}, eight)
+    results = [notices.Result(task, Event(Happening.ACCEPTED), "", "ref") for task in turn.tasks]
+    away = database.connect("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    left = Desk(away, plain, ("zalo",), "w").record(Brought(results, []), eight)
+    assert left.results == results
+    assert not desk.record(left, eight).results
+    assert {state for state, _, _ in states(engine).values()} == {"sent"}

@@ -270,8 +270,8 @@ class World:
         busy = len(hand.tasks) + len(hand.results)
         room = Room(max(0, ROOM.any - busy), ROOM.urgent)
         turn = hand.desk.turn(brought, dict.fromkeys(self.providers, room), self.now)
-        if turn.written:
-            hand.results, hand.answers = hand.results[40:], hand.answers[40:]
+        hand.results = [*turn.left.results, *hand.results[40:]]
+        hand.answers = [*turn.left.answers, *hand.answers[40:]]
         hand.sender.walls = turn.walls
         hand.tasks += turn.tasks
         hand.questions += turn.questions

@@ -70,7 +70,7 @@ class Happening(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`until` goes with POSTPONED and BARRED; `reason` is a short code or sentence for the record.
+    """`until` goes with POSTPONED and BARRED (0: never); `reason` is a short code or sentence for the record.
 
     `rung` is where the attempt was made that this is about; None when it is about no attempt.
     `chance` is a draw in [0, 1) that spreads repeats, so that a hundred do not knock at the same second.
@@ -190,8 +190,8 @@ def _postponed(notice: Notice, event: Event, now: int, policy: Policy) -> Notice
 
 def _barred(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
     """Nothing was handed over. On the last rung the channel may come back in time."""
-    if _last(notice) and event.until > now:
-        return _created(replace(notice, reason=event.reason, tries=0), event.until, now)
+    if _last(notice) and event.until:
+        return _created(replace(notice, reason=event.reason, tries=0), max(event.until, now + 1), now)
     return _next_rung(notice, event, now, policy)
 
 
