@@ -16,7 +16,7 @@ from gateway import database, notices
 from gateway.rules import hours, settings
 from tests.simulation.world import World
 
-SEEDS = range(int(os.environ.get("ENGINE_SEEDS", "8")))
+SEEDS = range(int(os.environ.get("ENGINE_SEEDS", "5")))
 PEOPLE = 1_000
 KINDS = ("appointment", "missed", "near", "called")
 

@@ -16,7 +16,7 @@ from gateway.web import app as web_app
 from tests import running
 
 pytestmark = [pytest.mark.processes, pytest.mark.postgres]
-NOTICES = int(os.environ.get("ENGINE_NOTICES", "1500"))
+NOTICES = int(os.environ.get("ENGINE_NOTICES", "1000"))
 KILLS = 5
 
 
