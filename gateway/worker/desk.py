@@ -47,7 +47,7 @@ class Turn:
     unread: list[tuple[int, str, str]] = field(default_factory=list)
     moved: int = 0
     left: Brought = field(default_factory=Brought)
-    walls: dict[tuple[str, str], barriers.Barrier] = field(default_factory=dict)
+    walls: dict[tuple[str, str], barriers.Barrier] | None = None
 
 
 class Desk:

@@ -197,7 +197,8 @@ class Worker:
         self._asking += len(left.answers)
         self._results.extendleft(reversed(left.results))
         self._answers.extendleft(reversed(left.answers))
-        self._sender.walls = turn.walls
+        if turn.walls is not None:
+            self._sender.walls = turn.walls
         self._give_out(turn)
         self.turned_at = now
         if turn.moved:

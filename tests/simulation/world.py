@@ -272,7 +272,7 @@ class World:
         turn = hand.desk.turn(brought, dict.fromkeys(self.providers, room), self.now)
         hand.results = [*turn.left.results, *hand.results[40:]]
         hand.answers = [*turn.left.answers, *hand.answers[40:]]
-        hand.sender.walls = turn.walls
+        hand.sender.walls = turn.walls or {}
         hand.tasks += turn.tasks
         hand.questions += turn.questions
         self._about.update((task.attempt_id, task) for task in turn.tasks)
