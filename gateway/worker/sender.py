@@ -164,6 +164,7 @@ class Sender:
         """A task put into words for its channel."""
         config = self._config
         given = wording.fields(task.data, config.station.zone) | {"station": config.station.short_name}
+        given.setdefault("url", config.web.base_url)  # a template with a link needs one; this one leads on
         by_zalo = task.channel == "zalo"
         template = config.zalo.templates.get(task.kind) if by_zalo else None
         return rooms.Message(

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from gateway import alerts, database, lanes, notices, tables
 from gateway import channels as rooms
 from gateway.channels import codes
+from gateway.channels.zalo import ZaloTemplate
 from gateway.rules import settings
 from gateway.worker import Worker
 from gateway.worker.lane import Lane
@@ -200,7 +201,7 @@ def test_a_phone_without_zalo_gets_its_sms_at_once_for_a_month_and_can_be_tried_
     with database.writing(engine) as session:
         assert notices.lift(session, "zalo", AN, "officer", now[0])
     plan(engine, eight, AN, kind="called")
-    rounds(worker, lambda: zalo.given == [AN, AN])
+    rounds(worker, lambda: zalo.given == [AN, AN] and still(worker))
     now[0] += 30 * 86_400 + 1
     with database.writing(engine) as session:
         assert notices.suppressing.expire(session, now[0]) == 1
@@ -442,3 +443,19 @@ def test_a_clock_that_is_set_back_stops_no_lane(engine, plain, now, eight):
     rounds(worker, lambda: still(worker))
     now[0] += 15
     rounds(worker, lambda: len(zalo.given) >= 16)
+
+
+def test_a_message_that_lacks_something_goes_by_sms_and_its_template_stays_open(engine, now, eight):
+    params = {"so": "{number}", "noi": "{address}", "link": "{url}"}
+    templates = {"missed": {"id": "1", "params": params}}
+    config = settings.read({"timetable": NO_NIGHT, "zalo": {"templates": templates}}, {})
+    zalo = ZaloTemplate("http://127.0.0.1:9", None)  # nobody there: nothing may get so far
+    zalo.concurrency = 1
+    esms = Channel("esms")
+    worker = worker_of(engine, config, now, zalo, esms)
+    plan(engine, eight, AN)
+    rounds(worker, lambda: esms.given == [AN])
+    assert open_alerts(engine) == []
+    with database.reading(engine) as session:
+        (attempt, _) = session.scalars(select(tables.Attempt).order_by(tables.Attempt.rung)).all()
+    assert (attempt.code, attempt.reason.rpartition(" ")[2]) == ("empty", "noi")
