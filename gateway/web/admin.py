@@ -246,6 +246,7 @@ def reason_word(reason: str) -> str:
         "arrived_late": _("Đến muộn, sau khi đã kết thúc."),
         "quiet_hours": _("Đang là giờ nghỉ đêm."),
         "no_template": _("Kênh này chưa có mẫu cho loại tin này."),
+        "lane_stuck": _("Không có ai gửi qua kênh này kịp lúc."),
         "suppressed": _("Số này đang tạm không gửi qua kênh này."),
         "no_channel": _("Không còn kênh nào để gửi."),
         "told_in_person": _("Cán bộ đã báo trực tiếp."),
