@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 
 import psycopg
 import pydantic
@@ -125,45 +126,16 @@ def _signed_in(app: Flask, key: str):
         return Account(row.id, row.name, row.role) if row and row.active else None
 
 
-def _blueprints(app: Flask, extra: tuple[Blueprint, ...]) -> None:
-    from gateway.web import (
-        admin,
-        api,
-        board,
-        citizen,
-        costs,
-        counters,
-        delivery,
-        health,
-        hooks,
-        kiosks,
-        lanes,
-        notices,
-        openapi,
-        receipts,
-        search,
-        staff,
-    )
+PARTS = (
+    "admin", "api", "board", "citizen", "costs", "counters", "delivery", "health", "hooks", "kiosks", "lanes",
+    "notices", "openapi", "receipts", "search", "staff",
+)  # fmt: skip
+"""The modules of this room that have a blueprint; they are imported late, as they import this one."""
 
-    parts = (
-        admin,
-        api,
-        board,
-        citizen,
-        costs,
-        counters,
-        delivery,
-        health,
-        hooks,
-        kiosks,
-        lanes,
-        notices,
-        openapi,
-        receipts,
-        search,
-        staff,
-    )
-    for blueprint in (*(part.blueprint for part in parts), *extra):
+
+def _blueprints(app: Flask, extra: tuple[Blueprint, ...]) -> None:
+    parts = (import_module(f"gateway.web.{name}").blueprint for name in PARTS)
+    for blueprint in (*parts, *extra):
         app.register_blueprint(blueprint)
 
 

@@ -1,7 +1,7 @@
 """A world for the notice engine: a virtual clock, scripted providers with faults, workers that die at any step.
 
-Everything is drawn from one seed, so a day that went wrong can be looked at again. The engine's own parts do
-the work: `Desk` takes the turns on a real database, `Sender` hands tasks over; here are only the providers,
+The day's faults are drawn from one seed; the notices' ids are chance, so the steps differ from run to run. The
+engine's own parts do the work: `Desk` takes the turns on a real database, `Sender` hands tasks over; here are only the providers,
 the clock and the axe. Nothing is patched.
 """
 
