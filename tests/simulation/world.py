@@ -1,8 +1,8 @@
 """A world for the notice engine: a virtual clock, scripted providers with faults, workers that die at any step.
 
 The day's faults are drawn from one seed; the notices' ids are chance, so the steps differ from run to run. The
-engine's own parts do the work: `Desk` takes the turns on a real database, `Sender` hands tasks over; here are only the providers,
-the clock and the axe. Nothing is patched.
+engine's own parts do the work: `Desk` takes the turns on a real database, `Sender` hands tasks over; here are
+only the providers, the clock and the axe. Nothing is patched.
 """
 
 from __future__ import annotations
