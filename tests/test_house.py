@@ -33,7 +33,7 @@ NOUNS |= {"tables", "tokens", "config"}
 ALLOWED = {
     "gateway.rules": {"gateway.rules"},
     "gateway.channels": {"gateway.channels", "gateway.rules"},
-    "gateway.tables": set(),
+    "gateway.tables": {"gateway.tables"},
     "gateway.database": {"gateway.tables"},
     "gateway.queue": {"gateway.queue", "gateway.database", "gateway.tables", "gateway.rules"},
     "gateway.alerts": {"gateway.database", "gateway.tables"},
