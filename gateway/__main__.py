@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import signal
 import sys
 import threading
@@ -20,18 +21,20 @@ from gateway import (
     access,
     checkup,
     connections,
+    consent,
     database,
     example,
     gauges,
     logs,
     registrations,
     retention,
+    safe,
     station,
     storage,
-    tokens,
 )
 from gateway import config as configuration
 from gateway.hooks.courier import Courier
+from gateway.rules import channels as names
 from gateway.rules.settings import Settings
 from gateway.web import app as web_app
 from gateway.web import language, serving
@@ -72,7 +75,7 @@ def configured(command: Command) -> Command:
             if not storage.is_away(fault):
                 raise
             raise Fault(f"the database does not answer ({storage.in_short(fault)})") from fault
-        except (connections.Missing, station.Trouble) as fault:
+        except (connections.Missing, safe.WrongKey, station.Trouble) as fault:
             raise Fault(str(fault)) from fault
 
     return run
@@ -97,7 +100,10 @@ def _server(config: Settings, engine: Engine, alive: Callable[[], bool | None]) 
         from gateway.sandbox import pages  # nothing of the sandbox is loaded at a real station
 
         extra = (pages.blueprint_for(config, lambda: station.logins(config)),)
-    server = serving.Server(web_app.create_app(config, engine, extra, alive=alive), config)
+    redeem = connections.redeemer(config)
+    upload = connections.uploader(config, engine, web_app.seconds_now)
+    app = web_app.create_app(config, engine, extra, alive=alive, redeem=redeem, upload=upload)
+    server = serving.Server(app, config)
     try:
         server.start()
     except OSError as fault:
@@ -115,7 +121,9 @@ class _Work:
     def __init__(self, config: Settings, engine: Engine):
         now = web_app.seconds_now
         self._channels = connections.channels(config, engine, now)
-        self.worker = Worker(engine, config, self._channels, _words, now)
+        sends_zalo = any(name in names.ZALO for name in self._channels)
+        account = connections.official(config, engine, now) if sends_zalo else None
+        self.worker = Worker(engine, config, self._channels, _words, now, account)
         self._courier = Courier(engine, config, now)
         self._threads = [
             threading.Thread(target=one.run, name=name)
@@ -311,17 +319,68 @@ def token() -> None:
     """The Official Account's tokens."""
 
 
-@token.command("import")
-@click.option("--access", "access_token", required=True)
-@click.option("--refresh", "refresh_token", required=True)
+@zalo.command("consent")
 @configured
-def token_import(config: Settings, engine: Engine, access_token: str, refresh_token: str, **_: Any) -> None:
-    """Keep a pair of tokens taken from Zalo's API Explorer."""
+def zalo_consent(config: Settings, engine: Engine, **_: Any) -> None:
+    """Begin a consent; prints on the last line the link for an administrator of the Official Account."""
+    try:
+        with database.writing(engine) as session:
+            link = consent.begin(session, config, "operator", web_app.seconds_now())
+    except consent.Unset as fault:
+        raise Fault(
+            f"{fault} is not set: copy the link that Zalo's console shows, and put there "
+            f'"Code Challenge" {consent.fixed_challenge(config)} and "Official Account Callback Url" '
+            f"{consent.callback_url(config)}"
+        ) from fault
+    click.echo(
+        "Mở đường dẫn dưới đây trong 10 phút, bằng tài khoản quản trị của OA, rồi bấm đồng ý. / "
+        "Open the link below within 10 minutes, as an administrator of the OA, and agree.",
+        err=True,
+    )
+    if config.zalo.pkce_mode == "console":
+        click.echo(
+            "Trình duyệt phải đăng nhập trang quản trị này. / The browser must be signed in at this gateway.",
+            err=True,
+        )
+    click.echo(link)
+
+
+@token.command("import")
+@click.option("--access", "access_token", envvar="GATEWAY_ZALO_ACCESS_TOKEN", help="else asked for")
+@click.option("--refresh", "refresh_token", envvar="GATEWAY_ZALO_REFRESH_TOKEN", help="else asked for")
+@configured
+def token_import(
+    config: Settings, engine: Engine, access_token: str | None, refresh_token: str | None, **_: Any
+) -> None:
+    """Keep a pair of tokens taken from Zalo's API Explorer.
+
+    Options can be seen by others and stay in the shell's history: better leave them out, and the tokens are
+    asked for, or read from standard input (two lines, or Zalo's JSON), or from GATEWAY_ZALO_ACCESS_TOKEN and
+    GATEWAY_ZALO_REFRESH_TOKEN.
+    """
+    if not (access_token and refresh_token):
+        access_token, refresh_token = _asked_for(access_token, refresh_token)
     with database.writing(engine) as session:
-        now = web_app.seconds_now()
-        # How old the pair is nobody knows: take an hour, and renew it then
-        tokens.store(session, config.zalo.oa_id, access_token, refresh_token, 3_600, now, "operator")
+        # How old the pair is nobody knows: too old to be used for long, and so it is renewed at its first use
+        grant = (access_token, refresh_token, 3_600)
+        consent.finish(session, config, grant, "operator", web_app.seconds_now())
     click.echo("Đã lưu mã truy cập Zalo. / The Zalo tokens are kept.")
+
+
+def _asked_for(access_token: str | None, refresh_token: str | None) -> tuple[str, str]:
+    """The pair from the keyboard, unseen, or from what is piped in."""
+    if sys.stdin.isatty():
+        access_token = access_token or click.prompt("access_token", hide_input=True)
+        return access_token, refresh_token or click.prompt("refresh_token", hide_input=True)
+    text = sys.stdin.read(20_000).strip()
+    try:
+        found = json.loads(text)
+        pair = [found["access_token"], found["refresh_token"]]
+    except (ValueError, KeyError, TypeError):
+        pair = text.split()
+    if len(pair) != 2 or not all(isinstance(one, str) and one for one in pair):
+        raise Fault("give --access and --refresh, or two lines on standard input; nothing was changed")
+    return pair[0], pair[1]
 
 
 @cli.command()

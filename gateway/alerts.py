@@ -13,7 +13,11 @@ from gateway import database, tables
 
 EXPIRY_SECONDS = 86_400
 RELAPSE_SECONDS = 3_600
-KINDS = ("refused", "quota", "consent", "outage", "hook", "stuck")
+AGAIN_SECONDS = 600
+KINDS = (
+    "refused", "quota", "consent", "outage", "hook", "stuck",
+    "template", "quota_soon", "consent_soon", "webhook",
+)  # fmt: skip
 _c = tables.Alert.__table__.c
 
 
@@ -47,6 +51,20 @@ def raised(session: Session, key: str, kind: str, data: Mapping[str, Any], now: 
         set_={"count": _c.count + 1, "seen_at": now},
     )
     return session.execute(seen.returning(_c.count)).scalar_one() == 1
+
+
+def lasting(session: Session, key: str, kind: str, data: Mapping[str, Any], now: int) -> bool:
+    """`raised` for what is looked at all the time: it keeps the newest data, and is written only when they
+    changed or every ten minutes."""
+    mine = select(_c.data, _c.seen_at).where(_c.key == key[:100], _c.closed_at.is_(None))
+    row = session.execute(mine).first()
+    if row is not None and row.data == dict(data) and 0 <= now - row.seen_at < AGAIN_SECONDS:
+        return False
+    new = raised(session, key, kind, data, now)
+    if row is not None and row.data != dict(data):
+        told = update(tables.Alert).where(_c.key == key[:100], _c.closed_at.is_(None))
+        session.execute(told.values(data=dict(data)).execution_options(synchronize_session=False))
+    return new
 
 
 def over(session: Session, key: str, now: int) -> bool:

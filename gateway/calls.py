@@ -68,8 +68,10 @@ def _tell(
     site = session.get_one(tables.Site, ticket.site_id)
     data = registrations.facts(ticket, site, config)
     person = session.get(tables.Applicant, ticket.applicant_id) if ticket.applicant_id else None
+    user_id = None
     if person is not None:
         data["name"] = person.name
+        user_id = session.get_one(tables.Registration, person.registration_id).zalo_user_id
     if counter_id is not None:
         label = session.get_one(tables.Counter, counter_id).label
         data["counter"] = wording.counter_name(label, ticket.language)
@@ -79,6 +81,7 @@ def _tell(
         key=f"{kind}:{ticket.id}:{counter_id or 0}:{ticket.called_at or 0}",
         kind=kind,
         phone=ticket.phone,
+        zalo_user_id=user_id,
         language=ticket.language,
         data=data,
         due=now,

@@ -12,7 +12,8 @@ import requests
 import serial
 from sqlalchemy import Engine, select
 
-from gateway import alerts, database, kiosks, notices, tables
+from gateway import alerts, connections, consent, database, kiosks, notices, tables, tokens
+from gateway import channels as rooms
 from gateway import config as configuration
 from gateway.rules import hours
 from gateway.rules.settings import Settings
@@ -21,6 +22,10 @@ PATIENCE = 5
 KIOSK_SILENT_SECONDS = 300
 CLOCK_SECONDS = 60
 WORKPLACE_SECONDS = 60
+NEEDED = {
+    "is_verified": "chưa xác thực / not verified",
+    "linked_ZCA": "chưa liên kết ZCA / no ZCA is linked",
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def findings(config: Settings, engine: Engine, now: int) -> list[Finding]:
     looked = _database(engine)
     found.append(looked)
     ladder = notices.ladder(config)
-    if "zalo" in ladder:
+    if any(one.startswith("zalo") for one in ladder):
         found += _zalo(config, engine if looked.well else None, now)
     if "esms" in ladder:
         found.append(_esms(config))
@@ -77,6 +82,8 @@ def _tried(part: str, look: Callable[[], Finding]) -> Finding:
     """A finding, also where looking fails."""
     try:
         return look()
+    except (connections.Missing, rooms.Refused, tokens.NoConsent) as fault:
+        return Finding(part, False, str(fault)[:200])
     except Exception as fault:
         return Finding(part, False, f"không kết nối được / cannot be reached ({type(fault).__name__})")
 
@@ -102,18 +109,44 @@ def _zalo(config: Settings, engine: Engine | None, now: int) -> Iterator[Finding
         "zalo templates", not untold, f"thiếu / missing: {', '.join(untold)}" if untold else "có đủ / present"
     )
     if engine is not None:
-        yield _token(config, engine, now)
+        token = _token(config, engine, now)
+        yield token
+        if token.well:
+            yield _account(config, engine, now)
 
 
 def _token(config: Settings, engine: Engine, now: int) -> Finding:
     with database.reading(engine) as session:
-        row = session.get(tables.ZaloToken, config.zalo.oa_id)
-    if row is None:
+        found = consent.standing(session, config, now)
+    if found.state is consent.State.NEVER:
         return Finding(
-            "zalo token", False, "chưa kết nối OA / not connected: `python -m gateway zalo token import`"
+            "zalo token", False, "chưa kết nối OA / not connected: `python -m gateway zalo consent`"
         )
-    days = (now - row.refreshed_at) // 86_400
-    return Finding("zalo token", days < 80, f"làm mới {days} ngày trước / renewed {days} days ago")
+    if found.reason:
+        return Finding("zalo token", False, found.reason)
+    days = (now - found.refreshed_at) // 86_400
+    until = hours.day_of(found.renew_by, config.station.zone).isoformat()
+    text = f"làm mới {days} ngày trước, hạn {until} / renewed {days} days ago, ends on {until}"
+    return Finding("zalo token", found.well, text)
+
+
+def _account(config: Settings, engine: Engine, now: int) -> Finding:
+    """Ask Zalo whose page this is: it costs nothing, and shows that the token works."""
+
+    def look() -> Finding:
+        about = connections.official(config, engine, lambda: now).about()
+        lacks = [word for name, word in NEEDED.items() if name in about and _no(about[name])]
+        owner = str(about.get("oa_id") or about.get("oaid") or config.zalo.oa_id)
+        if owner != config.zalo.oa_id:
+            lacks.append(f"là OA khác, {owner} / is another account, {owner}")
+        name = str(about.get("name", ""))[:80] or "trả lời / answers"
+        return Finding("zalo account", not lacks, "; ".join([name, *lacks]))
+
+    return _tried("zalo account", look)
+
+
+def _no(value: object) -> bool:
+    return str(value).lower() in ("", "0", "false", "none")
 
 
 def _esms(config: Settings) -> Finding:

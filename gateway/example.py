@@ -7,7 +7,7 @@ from datetime import time, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import tables
+from gateway import inbox, tables
 from gateway.rules import hours
 from gateway.rules.settings import Settings
 
@@ -47,6 +47,7 @@ def load(session: Session, config: Settings, now: int) -> bool:
         session.flush()
         _counters(session, site, services)
         _shifts(session, site, config, now)
+    inbox.defaults(session, now)
     return True
 
 

@@ -16,9 +16,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
+from gateway.rules import channels
+
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
-CHANNELS = frozenset({"zalo", "esms", "modem"})
+CHANNELS = frozenset(channels.ALL)
 MOST_VALUES = 80  # of codes and of outcomes: a provider that invents codes must not fill the memory
 OTHER = "other"
 # -124, 104, HTTP 503, CMS 38, silent; not a phone, and not a sentence
@@ -43,6 +45,12 @@ _claim = Histogram("gateway_claim_seconds", "one claim", buckets=_MILLISECONDS, 
 _kept = Counter("gateway_receipts_kept", "what providers posted and is stored", registry=REGISTRY)
 _commit = Histogram(
     "gateway_receipts_commit_seconds", "one commit of receipts", buckets=_MILLISECONDS, registry=REGISTRY
+)
+_webhook = Counter(
+    "gateway_zalo_webhook",
+    "what was posted to Zalo's webhook, by what became of it",
+    ["outcome"],
+    registry=REGISTRY,
 )
 
 
@@ -94,6 +102,11 @@ def kept(count: int, seconds: float) -> None:
     """One commit of what providers posted, `count` rows."""
     _kept.inc(count)
     _commit.observe(seconds)
+
+
+def webhook(outcome: str) -> None:
+    """One call of Zalo's webhook: genuine, bad_signature, malformed or too_large."""
+    _webhook.labels(outcome).inc()
 
 
 def shown() -> bytes:

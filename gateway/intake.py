@@ -59,17 +59,23 @@ class Intake:
         Raises `storage.Away` when that does not come to pass in time: it is not kept, or nobody knows yet, so
         the sender must send it again. Any other error is this row's own.
         """
+        return self.keep_all([receipt])[0]
+
+    def keep_all(self, receipts: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """Keep the rows of one call, within the time of one; the first error of any is raised."""
         now = self._now()
-        entry = _Entry({"at": now, "due": now, **receipt})
+        entries = [_Entry({"at": now, "due": now, **one}) for one in receipts]
         with self._turn:
-            self._waiting.append(entry)
+            self._waiting.extend(entries)
             begins, self._writing = not self._writing, True
         if begins:
             self._begin()
+        end = time.monotonic() + self._patience
         try:
-            return entry.kept.result(self._patience)
+            return [entry.kept.result(max(0.0, end - time.monotonic())) for entry in entries]
         except TimeoutError as fault:
-            self._withdraw(entry)
+            for entry in entries:
+                self._withdraw(entry)
             raise storage.Away(f"no commit within {self._patience} s") from fault
 
     def _begin(self) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from gateway import access, database, notices, tables
+from gateway import access, database, tables
 from gateway.queue.day import insert_new
+from gateway.rules import channels
 from gateway.rules.settings import Settings
 
 MOST_AT_ONCE, MOST_A_MINUTE = 256, 100_000
@@ -52,7 +53,7 @@ class Seen:
 def ways(session: Session, config: Settings) -> dict[str, Way]:
     """Every lane of the ladder."""
     changed = {row.channel: row for row in session.connection().execute(_ALL)}
-    return {channel: _way(channel, config, changed.get(channel)) for channel in notices.ladder(config)}
+    return {channel: _way(channel, config, changed.get(channel)) for channel in channels.used(config)}
 
 
 def changed(session: Session) -> dict[str, int]:
@@ -71,8 +72,18 @@ def _way(channel: str, config: Settings, row: Any) -> Way:
 
 def _configured(channel: str, config: Settings) -> tuple[int, int, int]:
     """(at once, a minute, price). A modem sends one at a time, and keeps its own rate in parts."""
-    own = {"zalo": config.zalo, "esms": config.sms.esms}.get(channel)
-    return (own.concurrency, own.per_minute, own.price) if own else (1, 0, config.sms.modem.price)
+    zalo, esms, modem = config.zalo, config.sms.esms, config.sms.modem
+    return {
+        channels.BY_CHAT: (zalo.concurrency, zalo.per_minute, 0),
+        channels.BY_USER_ID: (zalo.concurrency, zalo.per_minute, zalo.price_by_user_id),
+        channels.BY_PHONE: (zalo.concurrency, zalo.per_minute, zalo.price),
+        "esms": (esms.concurrency, esms.per_minute, esms.price),
+    }.get(channel, (1, 0, modem.price))
+
+
+def price(channel: str, config: Settings) -> int:
+    """What a part costs on a channel by the configuration, đồng."""
+    return _configured(channel, config)[2]
 
 
 def change(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import time, timedelta
 
-from sqlalchemy import Text, cast, delete, select, update
+from sqlalchemy import Text, cast, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway import access, tables
@@ -28,6 +28,8 @@ class Erased:
     applicants: int
     tickets: int
     notices: int
+    messages: int
+    users: int
     raw: int
 
 
@@ -63,15 +65,47 @@ def purge(session: Session, config: Settings, now: int) -> Erased:
             .where(
                 tables.Notice.final_at.is_not(None),
                 tables.Notice.final_at < started,
-                tables.Notice.phone != ERASED,
+                or_(tables.Notice.phone != ERASED, tables.Notice.zalo_user_id.is_not(None)),
             )
             .values(phone=ERASED, zalo_user_id=None, data={}),
         ),
+        _messages(session, started),
+        _users(session, started),
         _raw(session, raw_before),
     )
     if any(vars(erased).values()):
         access.audit(session, now, "gateway", "purge", before=last.isoformat(), **vars(erased))
     return erased
+
+
+def _messages(session: Session, before: int) -> int:
+    """What was said in conversations; that and when something was said stays."""
+    said = or_(tables.ChatMessage.text != ERASED, cast(tables.ChatMessage.attachments, Text) != "[]")
+    return _changed(
+        session,
+        update(tables.ChatMessage)
+        .where(tables.ChatMessage.at < before, said)
+        .values(text=ERASED, attachments=[], quoted=ERASED),
+    )
+
+
+def _users(session: Session, before: int) -> int:
+    """Zalo users who have left the page and have been silent since, and of whom nobody waits for anything."""
+    user = tables.ZaloUser
+    expected = select(tables.Registration.id).where(tables.Registration.zalo_user_id == user.id)
+    gone = (
+        user.following.is_(False),
+        user.seen_at < before,
+        user.following_at < before,
+        user.created_at < before,
+        ~expected.exists(),
+    )
+    ids = select(user.id).where(*gone)
+    _changed(session, delete(tables.ZaloTag).where(tables.ZaloTag.user_id.in_(ids)))
+    known = or_(user.name != ERASED, user.phone.is_not(None), user.by_app != ERASED)
+    return _changed(
+        session, update(user).where(*gone, known).values(name=ERASED, by_app=ERASED, phone=None, phone_at=None)
+    )
 
 
 def _raw(session: Session, before: int) -> int:
@@ -86,7 +120,9 @@ def _raw(session: Session, before: int) -> int:
         .values(body={})
     )
     presses = delete(tables.Press).where(tables.Press.at < before)
-    return sum(_changed(session, change) for change in (receipts, entries, presses))
+    links = delete(tables.ZaloLink).where(tables.ZaloLink.until < before)
+    consents = delete(tables.ZaloConsent).where(tables.ZaloConsent.made_at < before)
+    return sum(_changed(session, change) for change in (receipts, entries, presses, links, consents))
 
 
 def _changed(session: Session, change) -> int:

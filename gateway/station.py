@@ -22,7 +22,7 @@ from pathlib import Path
 import requests
 from sqlalchemy import Engine, select
 
-from gateway import access, database, example, tables, tokens
+from gateway import access, consent, database, example, tables
 from gateway import config as configuration
 from gateway.rules.settings import Settings
 
@@ -184,15 +184,8 @@ def _connect_zalo(config: Settings, engine: Engine, now: int) -> None:
             return
     pair = requests.get(f"{config.zalo.oauth_base}/tools/token", timeout=5).json()
     with database.writing(engine) as session:
-        tokens.store(
-            session,
-            config.zalo.oa_id,
-            pair["access_token"],
-            pair["refresh_token"],
-            int(pair["expires_in"]),
-            now,
-            "station",
-        )
+        grant = (pair["access_token"], pair["refresh_token"], int(pair["expires_in"]))
+        consent.finish(session, config, grant, "station", now)
 
 
 def _enrol(config: Settings, engine: Engine, now: int, environ: Mapping[str, str]) -> None:

@@ -35,7 +35,12 @@ def config(tmp_path: Path) -> Settings:
     return settings.read(
         {
             "web": {"secret_key_file": str(tmp_path / "web_secret_key")},
-            "zalo": {"app_id": "1234567890", "oa_id": "99"},
+            "zalo": {
+                "app_id": "1234567890",
+                "oa_id": "99",
+                "token_key_file": str(tmp_path / "zalo_token_key"),
+                "pkce_verifier_file": str(tmp_path / "zalo_pkce_verifier"),
+            },
         },
         {},
     )

@@ -76,7 +76,7 @@ class Running:
     ) -> subprocess.Popen:
         """Start a process in a session of its own and wait until `alive` answers."""
         process = self.spawn(name, *words, program=program, **environ)
-        until(lambda: process.poll() is not None or answers(alive), what=f"the start of {name}")
+        until(lambda: process.poll() is not None or answers(alive), 90, what=f"the start of {name}")
         assert process.poll() is None, (self.folder / f"{name}.log").read_text()[-2_000:]
         return process
 
@@ -169,6 +169,8 @@ def environment(folder: Path, database: str | None = None, **overrides: str) -> 
         "GATEWAY_WEB__PORT": web,
         "GATEWAY_WEB__BASE_URL": f"http://127.0.0.1:{web}",
         "GATEWAY_WEB__SECRET_KEY_FILE": str(folder / "web_secret_key"),
+        "GATEWAY_ZALO__TOKEN_KEY_FILE": str(folder / "zalo_token_key"),
+        "GATEWAY_ZALO__PKCE_VERIFIER_FILE": str(folder / "zalo_pkce_verifier"),
         "GATEWAY_ZALO__OAUTH_BASE": base,
         "GATEWAY_ZALO__OA_BASE": base,
         "GATEWAY_ZALO__BUSINESS_BASE": base,

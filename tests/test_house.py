@@ -13,11 +13,16 @@ ROOT = Path(__file__).parents[1]
 NOUNS = {
     "access",
     "alerts",
+    "broadcasts",
     "calls",
+    "chat",
+    "consent",
     "database",
     "delivery",
+    "followers",
     "gauges",
     "hooks",
+    "inbox",
     "intake",
     "kiosks",
     "lanes",
@@ -25,11 +30,20 @@ NOUNS = {
     "presses",
     "pulse",
     "queue",
+    "quotas",
     "registrations",
     "retention",
+    "safe",
     "storage",
+    "templates",
 }
 NOUNS |= {"tables", "tokens", "config"}
+
+
+def _rooms(names):
+    return {f"gateway.{name}" for name in names.split()}
+
+
 ALLOWED = {
     "gateway.rules": {"gateway.rules"},
     "gateway.channels": {"gateway.channels", "gateway.rules"},
@@ -56,6 +70,15 @@ ALLOWED = {
         "gateway.rules",
         "gateway.queue.day",
     },
+    "gateway.followers": _rooms("followers access database notices registrations queue.day tables rules"),
+    "gateway.chat": _rooms(
+        "chat access alerts calls config database followers notices queue quotas registrations storage tables "
+        "templates rules"
+    ),
+    "gateway.inbox": _rooms("inbox access chat database notices tables rules"),
+    "gateway.broadcasts": _rooms(
+        "broadcasts access delivery followers lanes notices quotas tables templates rules"
+    ),
     "gateway.web": {"gateway.web", "gateway.rules", *(f"gateway.{noun}" for noun in NOUNS)},
     "gateway.sandbox": {"gateway.sandbox", "gateway.rules", "gateway.web.callers"},
     "printers": {"printers"},

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Scope = Literal["message", "phone", "template", "account", "channel"]
 
@@ -33,11 +33,15 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to send to one phone.
+    """One thing to send to one person.
 
-    `to` is E.164. `text` is the finished SMS. `template_id` and `template_data` are for Zalo.
+    `to` is E.164, "" where only `zalo_user_id` is known. `text` is the finished SMS or chat message.
+    `template_id` and `template_data` are for Zalo's templates.
     `reference` is our own id of this attempt, carried through the provider and back in its receipt.
     `valid_seconds` is how long it is worth delivering.
+    For a chat message only: `buttons` are {"title", "type", "payload"} as Zalo names them; `attachment` is
+    {"kind": "image", "id"}, {"kind": "file", "token"} or {"kind": "ask_contact", "title", "subtitle",
+    "image_url"}; `quote` is Zalo's id of the message that is answered.
     """
 
     to: str
@@ -48,6 +52,9 @@ class Message:
     reference: str
     zalo_user_id: str | None = None
     valid_seconds: int | None = None
+    buttons: tuple[Mapping[str, Any], ...] = ()
+    attachment: Mapping[str, Any] | None = None
+    quote: str | None = None
 
     def __post_init__(self) -> None:
         # Zalo cuts or refuses a tracking_id beyond 48, and others mangle what is not a letter or digit.
@@ -57,11 +64,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider has taken it; taken is not delivered. `remaining` is what the day's quota still holds."""
+    """The provider has taken it; taken is not delivered. `remaining` of `total` is what a quota still holds."""
 
     provider_ref: str | None
     parts: int = 1
     remaining: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Report:
     """What became of a message. `delivered` None: under way. `at`: epoch seconds. `final`: no other follows.
 
     `reference` or `provider_ref` may be missing where a provider gives only one; a modem that was restarted
-    knows neither and gives `to`.
+    knows neither and gives `to`. `to` is E.164, or a Zalo user id on the channels that send to one.
     """
 
     reference: str | None
@@ -98,7 +106,7 @@ class Refused(Exception):
     """The provider said no, and will say no again as it stands.
 
     `scope` is what the no holds for: this message, this phone, this template, our account, the whole channel.
-    `rest_days` is how long this phone is not worth another try here.
+    `rest_days` is how long this phone (or this template, by scope) is not worth another try here.
     """
 
     def __init__(

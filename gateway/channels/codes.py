@@ -1,10 +1,12 @@
 """What the providers' codes mean and what to do about them, as tables.
 
-Zalo: the phone channel's codes (the same number means something else on Zalo's other host, so a table is for
-one host). eSMS: CodeResult. Modem: +CMS ERROR (3GPP TS 27.005, 3.2.5; 24.011, annex E) and +CME ERROR
-(27.007, 9.2). Each row has a sentence for the staff in Vietnamese and English.
+Zalo: the phone channel's codes (ZALO) and those of the Official Account's host (OA); the same number means
+something else on the other host, so a table is for one host. eSMS: CodeResult. Modem: +CMS ERROR (3GPP TS
+27.005, 3.2.5; 24.011, annex E) and +CME ERROR (27.007, 9.2). Each row has a sentence for the staff in
+Vietnamese and English.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,6 +48,7 @@ def _bug(vietnamese: str, english: str, scope: Scope = "message") -> Verdict:
     return Verdict(vietnamese, english, Fault.BUG, scope)
 
 
+_TOKEN = Verdict("Khoá truy cập Zalo hết hạn", "the Zalo access token is dead", Fault.TOKEN, "account")
 _NOT_OURS = _bug("Lỗi của chức năng hệ thống không dùng", "an error of a feature this program does not use")
 
 ZALO: Mapping[str, Verdict] = {
@@ -81,7 +84,7 @@ ZALO: Mapping[str, Verdict] = {
     "-121": _bug("Yêu cầu gửi Zalo bị trống", "the request body is empty"),
     "-122": _bug("Yêu cầu gửi Zalo không phải JSON", "the request body is not JSON"),
     "-123": _bug("Zalo không giải mã được RSA", "RSA decoding failed"),
-    "-124": Verdict("Khoá truy cập Zalo hết hạn", "the Zalo access token is dead", Fault.TOKEN, "account"),
+    "-124": _TOKEN,
     "-1241": _config("channel", "appsecret_proof không đúng", "appsecret_proof is invalid"),
     "-125": _config("account", "Mã OA không hợp lệ", "the OA id is invalid"),
     "-126": _config("account", "Ví phát triển đã hết tiền", "the development wallet is empty"),
@@ -152,6 +155,64 @@ ESMS: Mapping[str, Verdict] = {
 ESMS_TAKEN = frozenset({"100", "124", "199"})
 """100 taken; 124 taken before under the same RequestId; 199 taken before and under way."""
 
+_SILENT = "Người này đã lâu không nhắn tin cho trang"
+
+OA: Mapping[str, Verdict] = {
+    "-32": _later("Quá nhiều yêu cầu trong một phút", "too many calls in this minute"),
+    "-100": _config("message", "Tệp đính kèm đã hết hạn", "the attachment has expired"),
+    "-200": _later("Zalo chưa gửi được", "Zalo could not send"),
+    "-201": _config("message", "Tham số không hợp lệ", "a parameter is invalid"),
+    "-201u": _person("Tài khoản Zalo này không còn đúng", "this Zalo user id is not valid"),
+    "-204": _config("account", "OA đã bị khoá", "the OA is disabled"),
+    "-205": _config("account", "OA không tồn tại", "the OA does not exist"),
+    "-209": _config("channel", "Ứng dụng Zalo chưa kích hoạt API", "the app is not activated for the API"),
+    "-210": _config("message", "Tham số vượt giới hạn", "a parameter is over the limit"),
+    "-211": _quota("account", "OA đã hết hạn mức", "the OA is out of quota"),
+    "-212": _config("channel", "Ứng dụng chưa đăng ký API này", "the API is not registered for the app"),
+    "-213": _person("Người này không quan tâm trang", "the user does not follow the page", TODAY),
+    "-216": _TOKEN,
+    "-217": _person("Người này chặn lời mời của trang", "the user has blocked invitations", TODAY),
+    "-218": _person("Người này đã nhận đủ tin hôm nay", "this user's quota for today is used up", TODAY),
+    "-219": _config("channel", "Ứng dụng Zalo đã bị gỡ hoặc khoá", "the Zalo app is removed or disabled"),
+    "-220": _TOKEN,
+    "-221": _config("account", "OA cần được xác thực", "the OA must be verified"),
+    "-222": _TOKEN,
+    "-223": _config("account", "OA chưa cấp quyền này, cần kết nối lại", "not authorised: consent is needed"),
+    "-224": _config("account", "Gói dịch vụ OA chưa đủ", "the OA's package is too low"),
+    "-227": _person("Tài khoản bị khoá hoặc lâu không dùng", "the user is banned or inactive", WEEK),
+    "-230": _person(f"{_SILENT} (7 ngày)", "the user has not written within 7 days"),
+    "-232": _person(_SILENT, "the user has not written, or it is too long ago"),
+    "-233": _config("message", "Loại tin không được hỗ trợ", "this kind of message is not supported"),
+    "-234": Verdict("Không gửi được vào ban đêm", "cannot be sent at night", Fault.NIGHT, "template"),
+    "-235": _config("account", "Loại OA này không dùng được API", "the API is not for this type of OA"),
+    "-237": _NOT_OURS,
+    "-238": _NOT_OURS,
+    "-240": _bug("Zalo đã đóng API phiên bản 2", "Zalo has shut version 2 of the API", "channel"),
+    "-241": _NOT_OURS,
+    "-242": _config("channel", "appsecret_proof không đúng", "appsecret_proof is invalid"),
+    "-244": _person("Người này từ chối loại tin này của trang", "the user refuses these messages", OPTED_OUT),
+    "-248": _config("template", "Nội dung vi phạm chính sách của Zalo", "the content violates Zalo's policy"),
+    # It holds until Zalo has judged the template anew, so the kind goes by phone, and seldom tries this way.
+    "-249": Verdict(
+        "Mẫu tin này không gửi được theo tài khoản Zalo",
+        "the template cannot be sent by user id",
+        Fault.CONFIG,
+        "template",
+        WEEK,
+    ),
+    "-320": _config("account", "Cần liên kết tài khoản Zalo Cloud", "a Zalo Cloud account must be linked"),
+    "-321": _quota("account", "Tài khoản Zalo Cloud không đủ tiền", "the Zalo Cloud account has no money"),
+    "-403": _NOT_OURS,
+    "-1340": _NOT_OURS,
+    "-1341": _NOT_OURS,
+    "112": _config("channel", "Ứng dụng chưa liên kết với OA", "the app is not linked to an OA"),
+    "452": _TOKEN,
+}
+
+_NO_SUCH_USER = re.compile(
+    r"user[\s_]?id\b.*(invalid|not valid|not exist|không hợp lệ)|invalid.*user[\s_]?id\b"
+)
+
 _BUSY = _later("Mạng di động đang bận", "the mobile network is busy")
 _NO_PHONE = _person("Số này không nhận được SMS", "this number cannot get SMS")
 _SIM = _config("channel", "SIM hoặc modem có sự cố", "trouble with the SIM or the modem")
@@ -179,7 +240,15 @@ CME: Mapping[str, Verdict] = (
 STORAGE_FULL = frozenset({"208", "211", "320", "322"})
 VALIDITY_UNSUPPORTED = frozenset({"198", "199"})
 
-TABLES: Mapping[str, Mapping[str, Verdict]] = {"zalo": ZALO, "esms": ESMS, "cms": CMS, "cme": CME}
+TABLES: Mapping[str, Mapping[str, Verdict]] = {
+    "zalo": ZALO,
+    "oa": OA,
+    # Templates by user id go through the OA's host, and what is judged there is the same template.
+    "zalo_uid": {**ZALO, **OA},
+    "esms": ESMS,
+    "cms": CMS,
+    "cme": CME,
+}
 
 
 def verdict(table: str, code: str) -> Verdict:
@@ -190,10 +259,18 @@ def verdict(table: str, code: str) -> Verdict:
 
 def complaint(table: str, code: str, detail: str = "") -> Refused | Unreachable:
     """The exception for an error code, with a sentence in both languages; `detail` is what the provider said."""
+    code = _sharper(table, code, detail)
     row = verdict(table, code)
     reason = f"{row.vietnamese} / {row.english}"
     reason += f" ({detail[:200]})" if detail else ""
-    shown = code if table in ("zalo", "esms") else f"{table.upper()} {code}"
+    shown = f"{table.upper()} {code}" if table in ("cms", "cme") else code
     if row.fault is None:
         return Unreachable(reason, sent=False, code=shown)
     return Refused(shown, reason, row.scope, row.fault, row.rest_days)
+
+
+def _sharper(table: str, code: str, detail: str) -> str:
+    """-201 is any parameter; that it is the user id, only the words say."""
+    if table in ("oa", "zalo_uid") and code == "-201" and _NO_SUCH_USER.search(detail.casefold()):
+        return "-201u"
+    return code

@@ -39,9 +39,9 @@ class Exchange:
     Proxies and certificates that the environment names are honoured; they are read once for each host.
     """
 
-    def __init__(self, timeout: float) -> None:
-        """`timeout`: seconds to connect, and seconds of silence while reading."""
-        self._timeout = timeout
+    def __init__(self, timeout: float, largest: int = LARGEST_ANSWER) -> None:
+        """`timeout`: seconds to connect, and seconds of silence while reading. `largest`: octets of an answer."""
+        self._timeout, self._largest = timeout, largest
         self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=MOST_CONNECTIONS)
         self._proxies: dict[str, Mapping[str, str]] = {}
         self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
@@ -54,6 +54,13 @@ class Exchange:
     def post_form(self, url: str, form: str, headers: Mapping[str, str]) -> Answer:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._ask("POST", url, headers={**headers, **kind}, body=form.encode())
+
+    def post_parts(
+        self, url: str, parts: Mapping[str, tuple[str, bytes, str]], headers: Mapping[str, str]
+    ) -> Answer:
+        """A form with files: field → (file name, octets, media type)."""
+        body, kind = urllib3.encode_multipart_formdata(parts)
+        return self._ask("POST", url, headers={**headers, "Content-Type": kind}, body=body)
 
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         """A question that changes nothing: its failures are always `sent=False`."""
@@ -75,7 +82,7 @@ class Exchange:
                 verify=self._verify,
                 proxies=self._proxies_for(url),
             ) as response:
-                return _read(response)
+                return _read(response, self._largest)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as fault:
             # The cause is cut off on purpose: its text holds the URL, and the URL may hold keys.
             raise _failure(fault, sent=outgoing is not None and outgoing.leaving) from None
@@ -119,12 +126,12 @@ class _Outgoing:
         return chunk
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: requests.Response, largest: int) -> Answer:
     _check_status(response)
     raw = b""
     for chunk in response.iter_content(8192):
         raw += chunk
-        if len(raw) > LARGEST_ANSWER:
+        if len(raw) > largest:
             raise Unreachable(
                 "trả lời quá dài / the answer is too large", sent=True, code=f"HTTP {response.status_code}"
             )

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gateway.channels import Fault, Refused, Unreachable, exchange
+from gateway.rules import permission
 
 _CONFIG = {
     "-14002": "the app id is not valid",
@@ -35,14 +36,7 @@ class Oauth:
 
     def consent_link(self, redirect_uri: str, challenge: str | None = None, state: str | None = None) -> str:
         """Where an admin of the Official Account says yes. Zalo sends them back with `code` and `oa_id`."""
-        asked = {
-            "app_id": self._app_id,
-            "redirect_uri": redirect_uri,
-            "code_challenge": challenge,
-            "state": state,
-        }
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"{self._base}/v4/oa/permission?{query}"
+        return permission.link(self._base, self._app_id, redirect_uri, challenge, state)
 
     def exchange(self, code: str, verifier: str | None = None) -> Grant:
         """Tokens for the code of a consent (once, within 10 minutes). Raises Refused or Unreachable."""

@@ -20,7 +20,7 @@ from gateway.delivery.people import (
     repeatable,
     these,
 )
-from gateway.delivery.progress import Progress, Wanted, progress
+from gateway.delivery.progress import Progress, Wanted, family, progress
 
 __all__ = [
     "ACTS",
@@ -38,6 +38,7 @@ __all__ = [
     "channel_health",
     "daily",
     "entry",
+    "family",
     "find_by_number",
     "find_by_phone",
     "held",

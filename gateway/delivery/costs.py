@@ -12,9 +12,9 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from gateway import tables
-from gateway.rules import hours
+from gateway.rules import channels, hours
 
-CHANNELS = ("zalo", "esms", "modem")
+CHANNELS = channels.ALL
 _attempt = tables.Attempt
 HANDED_OVER = ("accepted", "delivered", "undelivered", "unknown")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import notices, tables
+from gateway import tables
 from gateway.delivery.people import Entry, entry
-from gateway.rules import numbers
+from gateway.rules import channels, numbers
 from gateway.rules.settings import Settings
 
 HISTORY = 50
@@ -102,7 +102,7 @@ def history(session: Session, ids: Sequence[str]) -> dict[str, list[tables.Attem
 def spared(session: Session, number: str, config: Settings, now: int) -> list[Spared]:
     """The channels that spare this phone now."""
     wanted = select(tables.Suppression).where(
-        tables.Suppression.channel.in_(notices.ladder(config)),
+        tables.Suppression.channel.in_(channels.ladder(config)),
         tables.Suppression.phone == number,
         tables.Suppression.until > now,
     )

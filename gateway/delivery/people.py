@@ -22,7 +22,8 @@ LOOK_BACK = 7 * DAY  # a notice that is older was for an hour that has passed
 HELD_WITHIN = 36 * 3_600  # from the afternoon on: everybody whose hour comes before the next evening
 LAST_MOMENT = 4_102_444_800  # the year 2100: what other programs fill in may be any text
 _notice = tables.Notice
-_LOST = text("notices.state IN ('failed', 'expired')")  # as the partial index says it, not as parameters
+# As the partial index says it, not as parameters; what was said in a chat is the inbox's
+_LOST = text("notices.state IN ('failed', 'expired') AND notices.kind <> 'chat'")
 _CREATED = text("notices.state = 'created'")
 
 

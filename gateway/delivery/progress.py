@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import CTE, Row, Select, func, literal, select
+from sqlalchemy.orm import Session, aliased
 
-from gateway import notices, tables
+from gateway import tables
 from gateway.notices.barriers import HELD
+from gateway.rules import channels
 from gateway.rules.lifecycle.notice import WAITING, State
 from gateway.rules.settings import Settings
 
@@ -22,12 +23,16 @@ _notice = tables.Notice
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which notices: made from `since` until before `until` (seconds); kind and site empty mean all."""
+    """Which notices: made from `since` until before `until` (seconds); kind and site empty mean all.
+
+    `key`: those of a `family` alone, which was planned at `since`.
+    """
 
     since: int
     until: int
     kind: str = ""
     site_id: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,16 @@ def _counted(wanted: Wanted) -> Select[Any]:
         _notice.due,
         func.coalesce(_notice.reason.startswith(HELD, autoescape=True), False).label("held"),
         _notice.reached_twice,
-    ).where(_notice.created_at >= wanted.since, _notice.created_at < wanted.until)
+    ).where(
+        _notice.created_at >= wanted.since,
+        _notice.created_at < wanted.until,
+        _notice.kind != channels.CHAT,
+    )
     if wanted.kind:
         some = some.where(_notice.kind == wanted.kind)
+    if wanted.key:
+        mine = family(wanted.key, wanted.since)
+        some = some.join(mine, mine.c.id == _notice.id)
     if wanted.site_id is not None:
         some = some.join(tables.Ticket, tables.Ticket.id == _notice.ticket_id).where(
             tables.Ticket.site_id == wanted.site_id
@@ -106,6 +118,18 @@ def _counted(wanted: Wanted) -> Select[Any]:
         func.count().filter(few.c.held).label("held"),
         func.count().filter(few.c.reached_twice).label("twice"),
     ).group_by(few.c.state, few.c.handled)
+
+
+def family(key: str, at: int) -> CTE:
+    """The ids of the notices that were planned together at `at` with keys that begin so, and of those that
+    repeat them."""
+    mine = (
+        select(_notice.id)
+        .where(_notice.created_at == at, _notice.key.startswith(key, autoescape=True))
+        .cte("family", recursive=True)
+    )
+    again = aliased(_notice)
+    return mine.union_all(select(again.id).join(mine, again.key == literal("repeat:") + mine.c.id))
 
 
 def _counts(rows: Iterable[Row[Any]]) -> int:
@@ -131,7 +155,7 @@ def _sent_by(session: Session, waiting: int, first_due: int | None, config: Sett
     attempt = tables.Attempt
     given, first = session.execute(
         select(func.count(), func.min(attempt.at)).where(
-            attempt.channel.in_(notices.ladder(config)),
+            attempt.channel.in_(channels.ladder(config)),
             attempt.at >= now - PACE_SECONDS,
             attempt.state != "skipped",
         )

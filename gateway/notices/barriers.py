@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from gateway import alerts, tables
 from gateway.notices import words
 from gateway.queue.day import insert_new
+from gateway.rules import channels
 from gateway.rules.lifecycle import breaker as lifecycle
 from gateway.rules.lifecycle.breaker import Breaker, Event, Fault, Happening, Policy, State
 from gateway.rules.lifecycle.notice import State as NoticeState
@@ -106,12 +107,17 @@ def heard(session: Session, news: Iterable[News], now: int, rule: Policy) -> Cha
         if after.state is State.CLOSED and before.state is not State.CLOSED:
             changed.closed.append(_barrier(row))
             alerts.over(session, _key(one), now)
+            if channels.provider(one.channel) == "zalo" and one.subject == ALL:
+                alerts.over(session, "consent", now)
             _release(session, one, now)
     session.flush()
     return changed
 
 
 def _raise(session: Session, news: News, breaker: Breaker, now: int) -> None:
+    if news.alert == "consent":  # one grant for all of Zalo's channels: one thing to be told
+        alerts.raised(session, "consent", "consent", {"channel": "zalo", "reason": news.reason}, now)
+        return
     kind = "outage" if breaker.fault is Fault.OUTAGE else news.alert
     data = {
         "channel": news.channel,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from gateway import database, tables
-from gateway.notices import steps
+from gateway.notices import people, steps
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
 from gateway.rules.settings import Settings
 
@@ -56,7 +56,7 @@ def plan_all(
     session: Session, planned: Sequence[Planned], ladder: Sequence[str], now: int
 ) -> list[str | None]:
     """Write notices down, in their order; an id for each, or None where its key exists already."""
-    written = [_row(one, ladder, now) for one in planned]
+    written = [_row(one, rungs, now) for one, rungs in people.addressed(session, planned, ladder, now)]
     # RETURNING says which are new on both databases; the drivers' row counts do not
     fresh: set[str] = set()
     if database.on_postgresql(session):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
 from gateway.notices import steps
+from gateway.rules import channels
 from gateway.rules.lifecycle.notice import Event, Happening, Policy
 
 _r, _a = tables.Receipt.__table__.c, tables.Attempt.__table__.c
 LOOK_AGAIN = 5
 RECEIPT_PATIENCE = 300  # seconds that a receipt may wait for its attempt to be written
+SEEN = "seen"
 
 
 def unread_receipts(
@@ -55,6 +57,7 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
     attempts = _attempts_of(session, waiting)
     # All at once and in one order: two workers that lock one by one would wait for each other
     noticed = steps.locked(session, [one.notice_id for one in attempts.values()])
+    seen = _seen(session, waiting, attempts)
     taken, outcomes, reports = steps.Steps(policy), [], _Reports()
     for receipt in waiting:
         attempt = attempts.get(receipt.id)
@@ -62,6 +65,8 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
             happening = reports.add(attempt, receipt)
             if happening is not None:
                 taken.take(noticed[attempt.notice_id], Event(happening, receipt.code, rung=attempt.rung), now)
+            outcomes.append((receipt.id, "matched", now, now))
+        elif receipt.id in seen:
             outcomes.append((receipt.id, "matched", now, now))
         elif now - receipt.at >= RECEIPT_PATIENCE:
             outcomes.append((receipt.id, "unmatched", now, now))
@@ -98,9 +103,23 @@ _REPORTED = (
     .values(state=bindparam("new_state"), receipt_at=bindparam("new_receipt_at"))
 )
 
+_m = tables.ChatMessage.__table__.c
+_CHATTED = select(_m.id, _m.msg_id, _m.notice_id, _m.seen_at).where(
+    _m.way == "out",
+    _m.msg_id.in_(bindparam("refs", expanding=True)) | _m.notice_id.in_(bindparam("notices", expanding=True)),
+)
+_SEEN = (
+    update(tables.ChatMessage.__table__)
+    .where(_m.id == bindparam("row"))
+    .values(seen_at=bindparam("new_seen_at"))
+)
+
 
 def _attempts_of(session: Session, waiting: Sequence[Row]) -> dict[int, Row]:
-    """The attempt of each receipt: by our own reference, else by the provider's id on that channel (the newest)."""
+    """The attempt of each receipt: by our own reference, else by the provider's own id (the newest).
+
+    One webhook tells of all of Zalo's channels, so a receipt of "zalo" may be of any of them.
+    """
     wanted = select(_a.id, _a.notice_id, _a.channel, _a.rung, _a.state, _a.provider_ref, _a.receipt_at)
     references = {one.reference for one in waiting if one.reference}
     named = {row.id: row for row in steps.rows(session, wanted.where(_a.id.in_(references)))}
@@ -109,11 +128,30 @@ def _attempts_of(session: Session, waiting: Sequence[Row]) -> dict[int, Row]:
     if rest:
         refs = {one.provider_ref for one in rest}
         rows = steps.rows(session, wanted.where(_a.provider_ref.in_(refs)).order_by(_a.at))
-        known = {(row.channel, row.provider_ref): row for row in rows}
+        known = {(channels.provider(row.channel), row.provider_ref): row for row in rows}
         for one in rest:
             if (one.channel, one.provider_ref) in known:
                 found[one.id] = known[one.channel, one.provider_ref]
     return found
+
+
+def _seen(session: Session, waiting: Sequence[Row], attempts: Mapping[int, Row]) -> set[int]:
+    """Write on the messages of a chat when they were seen first; the receipts that tell of one."""
+    told = [one for one in waiting if one.code == SEEN]
+    notices = {attempts[one.id].notice_id: one for one in told if one.id in attempts}
+    messages = {one.provider_ref: one for one in told if one.provider_ref}
+    found = steps.rows(session, _CHATTED, refs=list(messages), notices=list(notices)) if told else ()
+    times: dict[int, int] = {}
+    matched = set()
+    for row in found:
+        receipt = messages.get(row.msg_id) or notices[row.notice_id]
+        matched.add(receipt.id)
+        if row.seen_at is None or receipt.at < row.seen_at:
+            times[row.id] = receipt.at
+    if times:
+        pairs = [{"row": key, "new_seen_at": at} for key, at in sorted(times.items())]
+        session.connection().execute(_SEEN, pairs)
+    return matched
 
 
 class _Reports:

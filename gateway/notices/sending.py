@@ -10,8 +10,9 @@ from sqlalchemy import Row, bindparam, case, func, insert, or_, select, text, up
 from sqlalchemy.orm import Session
 
 from gateway import tables
-from gateway.notices import barriers, steps, suppressing
+from gateway.notices import barriers, people, steps, suppressing
 from gateway.notices.barriers import HELD, Barrier, Barriers
+from gateway.rules import channels
 from gateway.rules.lifecycle import breaker as breakers
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
 
@@ -60,7 +61,8 @@ class Task:
 class Result:
     """How the hand-over of a task ended. `provider_ref` is the provider's own id, where it gave one.
 
-    `cost` in đồng; `news` is what it says about the channel; `rest_days` is how long this phone is spared there.
+    `cost` in đồng; `news` is what it says about the channel; `rest_days` is how long this phone is spared there;
+    `left` and `total`: what the provider says the day still holds, of how many.
     """
 
     task: Task
@@ -71,6 +73,8 @@ class Result:
     cost: int = 0
     news: tuple[barriers.News, ...] = ()
     rest_days: int | None = None
+    left: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class Room:
 class Terms:
     """What holds for a round: the rules, the quiet hours (until when, or None), what channels cannot do now.
 
-    `able(channel, kind)`: whether a channel knows how to say this kind at all.
+    `able(channel, kind)`: whether a channel knows how to say this kind at all. `free_seconds`: how long after
+    a person's last word a free text may go to them.
     """
 
     policy: Policy
@@ -98,6 +103,15 @@ class Terms:
     quiet_until: int | None = None
     barriers: Barriers = field(default_factory=dict)
     able: Callable[[str, str], bool] = lambda _channel, _kind: True
+    free_seconds: int = 48 * 3_600
+
+
+SILENT = "chưa nhắn cho trang gần đây / has not spoken to the page lately"
+
+
+def whom(channel: str, about: Row | Task) -> str:
+    """Whom a channel tells it to: a phone number, or a Zalo user id."""
+    return (about.zalo_user_id or "") if channel in channels.TO_A_USER else about.phone
 
 
 def claim_due(
@@ -132,10 +146,20 @@ class _Claim:
         for urgent, most in ((True, room.any + room.urgent), (False, room.any)):
             # What only moves past a shut channel takes no room in its lane
             rows = self._due(channel, urgent, max(most, self._terms.batch) if shut else most, room.late)
-            spared = suppressing.suppressed(self._session, channel, {row.phone for row in rows}, self._now)
+            spared = self._spared(channel, rows)
             for row in rows:
-                self._take(row, spared.get(row.phone))
+                self._take(row, spared.get(row.id))
             room = replace(room, any=max(0, room.any - len(rows))) if urgent else room
+
+    def _spared(self, channel: str, rows: Sequence[Row]) -> dict[str, str]:
+        """Notice → why its person is not to be told here now. Who is answered has just spoken: they are not spared."""
+        told = {row.id: whom(channel, row) for row in rows if row.kind != channels.CHAT}
+        ids = {one for one in told.values() if one}
+        spared = suppressing.suppressed(self._session, channel, ids, self._now)
+        if channel == channels.BY_CHAT:
+            silent = people.silent(self._session, ids, self._now - self._terms.free_seconds)
+            spared = dict.fromkeys(silent, SILENT) | spared
+        return {notice: spared[one] for notice, one in told.items() if one in spared}
 
     def _due(self, channel: str, urgent: bool, most: int, late: int) -> Sequence[Row]:
         if most <= 0:
@@ -245,15 +269,25 @@ def record(session: Session, results: Sequence[Result], now: int, terms: Terms) 
             taken.take(row, event, now)
     taken.write(session, now)
     _write_attempts(session, results, now)
-    for result in results:
-        if result.rest_days is not None:
-            until = now + result.rest_days * DAY
-            about = (steps.storable(result.code, 40), steps.storable(result.event.reason, 200), "provider")
-            suppressing.suppress(session, result.task.channel, result.task.phone, until, *about, now)
+    _spare(session, results, now)
     news = [one for result in results for one in result.news]
     return barriers.heard(session, news, now, terms.breaking) if news else barriers.Changed()
 
 
+def _spare(session: Session, results: Sequence[Result], now: int) -> None:
+    for result in results:
+        person = whom(result.task.channel, result.task)
+        if result.rest_days is not None and person:
+            until = now + result.rest_days * DAY
+            about = (steps.storable(result.code, 40), steps.storable(result.event.reason, 200), "provider")
+            suppressing.suppress(session, result.task.channel, person, until, *about, now)
+    strangers = [one.task.zalo_user_id for one in results if one.code == NO_SUCH_USER]
+    if strangers:  # what a phone's owner shared leads to nobody: it goes by phone from now on
+        gone = update(tables.ZaloUser).where(tables.ZaloUser.id.in_(strangers)).values(phone=None)
+        session.execute(gone.execution_options(synchronize_session=False))
+
+
+NO_SUCH_USER = "-201u"
 _UNDECIDED = or_(_attempts.state == "handing_over", _attempts.state == "unknown")
 _ANSWER = (
     update(tables.Attempt.__table__)

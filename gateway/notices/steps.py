@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from gateway import database, tables
 from gateway.hooks import outbox
 from gateway.notices.words import storable
+from gateway.rules import channels
 from gateway.rules.lifecycle import notice as lifecycle
 from gateway.rules.lifecycle.notice import FINAL, Event, Policy, State
 from gateway.rules.settings import Settings
@@ -215,9 +216,8 @@ def policy(config: Settings, fallback_by: int | None = None) -> Policy:
 
 
 def ladder(config: Settings) -> tuple[str, ...]:
-    """The channels in order: `sms` stands for its providers, e.g. ("zalo", "esms", "modem")."""
-    return tuple(
-        channel
-        for rung in config.notices.ladder
-        for channel in (config.sms.providers if rung == "sms" else (rung,))
-    )
+    """The channels in order, e.g. ("zalo_cs", "zalo_uid", "zalo", "esms", "modem").
+
+    A notice leaves out what cannot reach its person: see `people.addressed`.
+    """
+    return channels.ladder(config)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from gateway import tables
 from gateway.notices import steps
+from gateway.rules import channels
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
 
 _c = tables.Notice.__table__.c
@@ -197,7 +198,8 @@ def _rehouse(session: Session, row: tables.Notice, ladder: Sequence[str], now: i
     handed_over = tables.Attempt.state.not_in(("skipped", "unreached", "postponed"))
     mine = select(tables.Attempt.channel).where(tables.Attempt.notice_id == row.id, handed_over)
     tried = set(session.scalars(mine))
-    rest = [channel for channel in ladder if channel not in tried]
+    rungs = channels.fitting(ladder, row.kind, row.zalo_user_id, chatting=False)
+    rest = [channel for channel in rungs if channel not in tried and row.kind != channels.CHAT]
     done = [channel for channel in row.ladder.split(steps.SEPARATOR) if channel in tried]
     if rest:
         row.ladder, row.rung = steps.SEPARATOR.join([*done, *rest]), len(done)

@@ -44,6 +44,12 @@ def name(text: str) -> str | Fault:
     return clean
 
 
+def plain(text: str, most: int) -> str:
+    """What others wrote (a profile's name, a tag) on one line: NFC, single blanks, nothing invisible, bounded."""
+    seen = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text[: 4 * most])
+    return " ".join(unicodedata.normalize("NFC", seen).split())[:most].strip()
+
+
 def shown(full: str) -> str:
     """A name as others may see it: "Nguyễn Thị Hương" → "N. T. HƯƠNG"."""
     *family, given = full.split() or [""]

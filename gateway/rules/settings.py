@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway.rules import phone
+from gateway.rules import hashes, phone
 
 PREFIX = "GATEWAY_"
 Seconds = Annotated[int, Field(ge=0, le=86_400 * 366)]
@@ -41,6 +41,12 @@ def _mobile(text: str) -> str:
     if isinstance(number, phone.PhoneFault) or number.kind is not phone.Kind.MOBILE:
         raise ValueError(f"{text!r} is no Vietnamese mobile number")
     return number.e164
+
+
+def _known_variant(name: str) -> str:
+    if name and name not in hashes.ZALO_VARIANTS:
+        raise ValueError(f"{name!r} is none of {', '.join(hashes.ZALO_VARIANTS)}")
+    return name
 
 
 def _without_slash(url: str) -> str:
@@ -106,6 +112,7 @@ class Policy(Section):
     overflow: Share = 0.10
     people_per_contact: int = Field(5, ge=1, le=20)
     near_minutes: int = Field(15, ge=1, le=120)
+    check_in_by_chat: bool = False
 
 
 class Deadlines(Section):
@@ -159,15 +166,29 @@ class Zalo(Section):
     app_secret_file: str = "data/secrets/zalo_app_secret"
     oa_id: str = Field("", max_length=40)
     webhook_secret_file: str = "data/secrets/zalo_webhook_secret"
+    token_key_file: str = "data/secrets/zalo_token_key"
     oauth_base: Url = "https://oauth.zaloapp.com"
     oa_base: Url = "https://openapi.zalo.me"
     business_base: Url = "https://business.openapi.zalo.me"
     pkce_mode: Literal["per_request", "console"] = "per_request"
+    pkce_verifier_file: str = "data/secrets/zalo_pkce_verifier"
+    consent_link: str = Field("", max_length=1_000, pattern=r"^(https?://.*)?$")
     appsecret_proof: bool = False
     reply_200_on_bad_signature: bool = True
+    strict_variant: Annotated[str, AfterValidator(_known_variant)] = ""
+    by_chat: bool = True
+    by_user_id: bool = True
+    by_phone: bool = True
+    uid_body: Literal["flat", "recipient"] = "flat"
+    shared_phone: bool = True
+    answers: bool = True
+    free_hours: int = Field(48, ge=1, le=720)
+    window_days: int = Field(7, ge=1, le=60)
+    sync_hours: int = Field(24, ge=1, le=720)
     concurrency: int = Field(16, ge=1, le=256)
     per_minute: int = Field(0, ge=0, le=100_000)
     price: int = Field(0, ge=0, le=100_000)
+    price_by_user_id: int = Field(0, ge=0, le=100_000)
     timeout: float = Field(10.0, gt=0, le=60)
     templates: Mapping[str, Template] = Field(default_factory=dict)
 

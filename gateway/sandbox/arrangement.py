@@ -17,8 +17,8 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         "params": [
             {"name": "ten", "max": 30},
             {"name": "so", "max": 30},
-            {"name": "gio", "max": 20},
-            {"name": "ngay", "max": 20},
+            {"name": "gio", "max": 20, "type": "DATE"},
+            {"name": "ngay", "max": 20, "type": "DATE"},
             {"name": "noi", "max": 200},
             {"name": "link", "max": 200},
         ],
@@ -46,10 +46,14 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
     {
         "id": "100005",
         "title": "Đã huỷ lịch",
-        "params": [{"name": "ten", "max": 30}, {"name": "ngay", "max": 20}],
+        "params": [{"name": "ten", "max": 30}, {"name": "ngay", "max": 20, "type": "DATE"}],
         "text": "Lịch làm thủ tục của {ten} ngày {ngay} đã huỷ.",
     },
 )
+
+
+# Who has a phone in the town from the start; more are added on the page.
+PEOPLE: tuple[dict[str, str], ...] = ({"phone": "0901234567", "name": "Nguyễn Thị Hoa"},)
 
 
 def options(config: Settings, secret: Callable[[str], str]) -> Options:
@@ -66,6 +70,10 @@ def options(config: Settings, secret: Callable[[str], str]) -> Options:
         app_secret=secret("zalo.app_secret"),
         oa_id=config.zalo.oa_id,
         webhook_secret=secret("zalo.webhook_secret"),
+        oa_name=config.station.name,
+        proof_required=config.zalo.appsecret_proof,
+        echoes=True,
+        people=PEOPLE,
         templates=TEMPLATES,
         esms_api_key=secret("sms.esms.api_key"),
         esms_secret_key=secret("sms.esms.secret_key"),

@@ -13,7 +13,7 @@ import flask
 
 from gateway.rules import hashes, phone
 from gateway.rules.sms import alphabet, segments
-from gateway.sandbox import faults, ledger, network, options, postman, zalo
+from gateway.sandbox import faults, ledger, network, options, postman, telling
 
 SERVICE = "/MainService.svc/json"
 LONGEST_TEXT = 459
@@ -86,7 +86,7 @@ class Account:
             parts=len(segments.split(text).parts),
             failed=on(faults.SMS_FAILED, number.e164),
             reports=not on(faults.SMS_NO_RECEIPT, number.e164),
-            due=time.time() + self._phones.faults.receipts(number.e164, self._settings.receipt_delay)[0],
+            due=time.time() + self._phones.faults.receipts(self._settings.receipt_delay, number.e164)[0],
         )
         with self._lock:
             if request_id in self._by_request:
@@ -113,7 +113,7 @@ class Account:
             return
         query = {**_counts(taken, known=True), "RequestId": taken.request_id, "TypeId": 2, "telcoid": 1}
         query |= {"phonenumber": phone.parse(taken.phone).international, "switchsmsid": ""}
-        for delay in self._phones.faults.receipts(taken.phone, self._settings.receipt_delay):
+        for delay in self._phones.faults.receipts(self._settings.receipt_delay, taken.phone):
             self._post.until_taken(delay, lambda: self._post.ask("GET", callback_url, params=query))
 
     def _keep(self, taken: Taken) -> None:
@@ -134,7 +134,7 @@ def blueprint(account: Account, phones: network.Network) -> flask.Blueprint:
         taken = account.take(body)
         number = phone.parse(str(body["Phone"]))
         if phones.faults.on(faults.ESMS_TIMEOUT, number.e164) and taken:
-            return zalo.cut_off()
+            return telling.cut_off()
         if taken is None:
             return _no("124")
         return {"CodeResult": "100", "CountRegenerate": 0, "SMSID": taken.sms_id}

@@ -1,8 +1,9 @@
-"""The tokens of the stand-in Zalo: codes work once, refresh tokens once, access tokens for 25 hours."""
+"""The tokens of the stand-in Zalo: codes work once, refresh tokens once in 90 days, access tokens for 25 hours."""
 
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gateway.sandbox import ledger
 
 ACCESS_LIFE = 90_000
 CODE_LIFE = 600
+REFRESH_LIFE = 90 * 86_400
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,12 @@ class Pair:
 class Keyring:
     """Tokens outlive a crash of the sandbox, as they outlive a crash of ours at Zalo."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._codes: dict[str, tuple[str | None, float]] = {}
         self._access: dict[str, float] = {}
-        self._refresh: set[str] = set()
+        self._refresh: dict[str, float] = {}
         self._ledger = ledger.Ledger(folder / "zalo-tokens.jsonl", keep=2_000)
         for row in self._ledger.rows:
             self._replay(row)
@@ -35,13 +38,13 @@ class Keyring:
         """A code for a consent, good once and for ten minutes."""
         code = secrets.token_urlsafe(24)
         with self._lock:
-            self._codes[code] = (challenge, time.time())
+            self._codes[code] = (challenge, self._clock())
         return code
 
     def redeem(self, code: str, verifier: str | None) -> Pair | None:
         with self._lock:
             challenge, at = self._codes.pop(code, (None, 0.0))
-        if time.time() - at > CODE_LIFE:
+        if self._clock() - at > CODE_LIFE:
             return None
         if challenge and (not verifier or hashes.pkce_challenge(verifier) != challenge):
             return None
@@ -50,15 +53,15 @@ class Keyring:
     def renew(self, refresh: str) -> Pair | None:
         """A new pair for a refresh token; the second time there is none."""
         with self._lock:
-            if refresh not in self._refresh:
+            if self._clock() - self._refresh.get(refresh, 0.0) > REFRESH_LIFE:
                 return None
-            self._refresh.discard(refresh)
+            del self._refresh[refresh]
             self._ledger.append(kind="spent", refresh=refresh)
         return self.pair()
 
     def pair(self) -> Pair:
         made = Pair(secrets.token_urlsafe(48), secrets.token_urlsafe(48))
-        row = {"kind": "pair", "access": made.access, "refresh": made.refresh, "at": time.time()}
+        row = {"kind": "pair", "access": made.access, "refresh": made.refresh, "at": self._clock()}
         with self._lock:
             self._ledger.append(**row)
             self._replay(row)
@@ -66,14 +69,14 @@ class Keyring:
 
     def valid(self, access: str) -> bool:
         with self._lock:
-            return time.time() - self._access.get(access, 0.0) < ACCESS_LIFE
+            return self._clock() - self._access.get(access, 0.0) < ACCESS_LIFE
 
     def close(self) -> None:
         self._ledger.close()
 
     def _replay(self, row: dict) -> None:
         if row["kind"] == "spent":
-            self._refresh.discard(row["refresh"])
+            self._refresh.pop(row["refresh"], None)
         else:
             self._access[row["access"]] = row["at"]
-            self._refresh.add(row["refresh"])
+            self._refresh[row["refresh"]] = row["at"]

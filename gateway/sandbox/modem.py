@@ -232,7 +232,7 @@ class ModemStandIn:
             with self._lock:
                 self._say(f"+CDS: {length}", text)
 
-        for delay in self._phones.faults.receipts(e164, self._delay):
+        for delay in self._phones.faults.receipts(self._delay, e164):
             self._post.later(delay, say)
 
     def _say(self, *lines: str) -> None:

@@ -3,8 +3,8 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,11 @@ _VIETNAM = timezone(timedelta(hours=7))
 
 @dataclass(frozen=True)
 class Received:
-    """A message as the person sees it. `ref` is the sender's own reference, `id` the provider's."""
+    """A message as the person sees it. `ref` is the sender's own reference, `id` the provider's.
+
+    `via`: "zalo" and "sms" came to the phone, "mine" the person wrote to the Zalo page. `more`: what a chat
+    message has beside its text, as the phone shows it: buttons, picture, file, ask, paid.
+    """
 
     at: float
     via: str
@@ -29,13 +33,14 @@ class Received:
     parts: int
     ref: str | None
     id: str | None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
         """For the page: `at` as RFC 3339, `sender` as "from"."""
         when = datetime.fromtimestamp(self.at, UTC).astimezone(_VIETNAM).isoformat(timespec="seconds")
         return {
             "at": when, "via": self.via, "from": self.sender, "text": self.text, "parts": self.parts,
-            "ref": self.ref, "id": self.id,
+            "ref": self.ref, "id": self.id, **({"more": self.more} if self.more else {}),
         }  # fmt: skip
 
 
@@ -62,13 +67,18 @@ class Network:
         parts: int = 1,
         ref: str | None = None,
         id: str | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """Puts a message on a phone and wakes whoever waits for it."""
-        received = Received(self._clock(), via, sender, text, parts, ref, id)
+        received = Received(self._clock(), via, sender, text, parts, ref, id, dict(more or {}))
         with self._changed:
             self._ledger.append(phone=phone, **asdict(received))
             self._keep(phone, received)
             self._changed.notify_all()
+
+    def now(self) -> float:
+        """Epoch seconds by the town's clock."""
+        return self._clock()
 
     def messages(self, phone: str) -> list[Received]:
         with self._changed:

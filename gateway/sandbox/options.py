@@ -10,8 +10,11 @@ from typing import Any
 class Options:
     """`port` 0 takes a free one; `modem_link` or `printer_port` None starts no such stand-in.
 
-    `templates`: {"id", "title", "params": ["ten", {"name": "so", "max": 30}, …], "text": "… {ten} …"}.
+    `templates`: {"id", "title", "params": ["ten", {"name": "so", "max": 30, "type": "DATE"}, …], "text":
+    "… {ten} …", "tag", "timeout" (s), "price_phone", "price_uid"}; all but the id may be left out.
+    `people`: {"phone", "name"} of those who have a Zalo account from the start.
     `receipt_delay`: seconds from a message's arrival to its receipt.
+    `proof_required`: Zalo asks for appsecret_proof on every call. `echoes`: Zalo tells us of our own messages.
     """
 
     host: str = "127.0.0.1"
@@ -24,6 +27,11 @@ class Options:
     app_secret: str = field(default="sandbox-app-secret", repr=False)
     oa_id: str = "99"
     webhook_secret: str = field(default="sandbox-oa-secret", repr=False)
+    oa_name: str = "Công an phường"
+    proof_required: bool = False
+    echoes: bool = False
+    per_minute: int = 4_000
+    people: tuple[Mapping[str, str], ...] = ()
     templates: tuple[Mapping[str, Any], ...] = ()
     esms_api_key: str = field(default="sandbox-api-key", repr=False)
     esms_secret_key: str = field(default="sandbox-secret-key", repr=False)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 LARGEST_REQUEST = 65_536
 LONGEST_TEXT = 600
 TICKETS_SHOWN = 60
+PHONES_SHOWN = 50
+TEMPLATE_DIGITS = 12  # a user id has more
 PRINTER_FAULTS = ("paper_out", "cover_open", "offline", "near_end", "cutter_error")
 
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
@@ -43,9 +45,9 @@ def create_app(
     post = post or postman.Postman()
     account, sms = zalo.OfficialAccount(phones, options, post), esms.Account(phones, options, post)
     app.extensions["sandbox_accounts"] = (account, sms)
-    app.register_blueprint(zalo.blueprint(account, phones, options))
+    app.register_blueprint(zalo.blueprint(account))
     app.register_blueprint(esms.blueprint(sms, phones))
-    app.register_blueprint(_page(phones, options, sim, printer))
+    app.register_blueprint(_page(account, options, sim, printer))
     app.after_request(_open_to_the_page)
     return app
 
@@ -123,18 +125,25 @@ def tickets_folder(options: Options) -> Path:
     return Path(options.folder) / "tickets"
 
 
-def _page(phones: network.Network, options: Options, sim, printer) -> flask.Blueprint:
+def _page(account: zalo.OfficialAccount, options: Options, sim, printer) -> flask.Blueprint:
     routes = flask.Blueprint("page", __name__)
-    _add_phones(routes, phones, sim)
+    _add_phones(routes, account, sim)
     _add_tickets(routes, tickets_folder(options))
-    _add_faults(routes, phones.faults, printer)
+    _add_faults(routes, account.phones.faults, printer)
     return routes
 
 
-def _add_phones(routes: flask.Blueprint, phones: network.Network, sim: modem.ModemStandIn | None) -> None:
+def _add_phones(
+    routes: flask.Blueprint, account: zalo.OfficialAccount, sim: modem.ModemStandIn | None
+) -> None:
     @routes.get("/phones")
     def all_phones():
-        return {"phones": phones.listed()}
+        """Phones with messages, the newest first, then those of people to whom nobody has written yet."""
+        people = {one.phone: zalo.described(one, account) for one in account.people.listed()}
+        listed = [{**one, "zalo": people.pop(one["phone"], None)} for one in account.phones.listed()]
+        silent = list(people.items())[-PHONES_SHOWN:]
+        listed += [_silent(number, person) for number, person in reversed(silent)]
+        return {"phones": listed}
 
     @routes.post("/phones/<number>/sms")
     def text(number: str):
@@ -151,6 +160,10 @@ def _add_phones(routes: flask.Blueprint, phones: network.Network, sim: modem.Mod
         except ValueError as fault:
             return {"error": str(fault)}, 409
         return {"sent": True}, 202
+
+
+def _silent(number: str, person: dict[str, Any]) -> dict[str, Any]:
+    return {"phone": number, "masked": phone.masked(number), "messages": [], "zalo": person}
 
 
 def _add_tickets(routes: flask.Blueprint, folder: Path) -> None:
@@ -171,7 +184,9 @@ def _add_faults(routes: flask.Blueprint, switches: faults.Faults, printer: Any) 
 
     @routes.get("/faults")
     def all_faults():
-        on = [{"phone": number, "fault": name, "on": True} for name, number in switches.listed()]
+        on = [
+            {"phone": None, **_named(target), "fault": name, "on": True} for name, target in switches.listed()
+        ]
         on += [{"phone": None, "fault": f"printer_{name}", "on": True} for name in sorted(printed)]
         known = list(faults.NAMES)
         known += [f"printer_{name}" for name in PRINTER_FAULTS] if printer is not None else []
@@ -182,20 +197,35 @@ def _add_faults(routes: flask.Blueprint, switches: faults.Faults, printer: Any) 
         body = flask.request.get_json(silent=True)
         if not isinstance(body, dict) or not isinstance(body.get("on"), bool):
             return {"error": 'a fault looks like {"phone": null, "fault": "zalo_refused", "on": true}'}, 400
-        name, number, on = str(body.get("fault")), body.get("phone"), body["on"]
-        if number is not None:
-            parsed = phone.parse(str(number))
-            if isinstance(parsed, phone.PhoneFault):
-                return {"error": parsed.english}, 400
-            number = parsed.e164
-        if not _switched(switches, printer, printed, name, number, on):
+        name = str(body.get("fault"))
+        target = _target(body)
+        if isinstance(target, phone.PhoneFault):
+            return {"error": target.english}, 400
+        if not _switched(switches, printer, printed, name, target, body["on"]):
             return {"error": f"no such fault: {name[:40]}"}, 400
         return all_faults()
 
 
-def _switched(switches: faults.Faults, printer: Any, printed: set[str], name: str, number, on: bool) -> bool:
+def _target(body: dict[str, Any]) -> str | phone.PhoneFault | None:
+    """Whom a fault is for: everybody, a phone, a Zalo user id or a template's id."""
+    for named in ("user", "template"):
+        if body.get(named) is not None:
+            return str(body[named])[:40]
+    if body.get("phone") is None:
+        return None
+    number = phone.parse(str(body["phone"]))
+    return number if isinstance(number, phone.PhoneFault) else number.e164
+
+
+def _named(target: str | None) -> dict[str, str | None]:
+    if target is None or target.startswith("+"):
+        return {"phone": target}
+    return {"user" if len(target) > TEMPLATE_DIGITS else "template": target}
+
+
+def _switched(switches: faults.Faults, printer: Any, printed: set[str], name: str, target, on: bool) -> bool:
     if name in faults.NAMES:
-        switches.switch(name, number, on)
+        switches.switch(name, target, on)
         return True
     own = name.removeprefix("printer_")
     if printer is None or own == name or own not in PRINTER_FAULTS:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
 import psycopg
 import pydantic
@@ -31,6 +32,7 @@ from gateway.rules.settings import Settings
 from gateway.web import problems
 from gateway.web.callers import bearer
 from gateway.web.hub import Hub
+from gateway.web.inbox_hub import InboxHub
 
 log = logging.getLogger(__name__)
 LARGEST_BODY = 8 * 1024 * 1024  # a batch of 10,000 notices
@@ -39,11 +41,17 @@ limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=T
 logins = LoginManager()
 
 
+Upload = Callable[[str, bytes], Mapping[str, Any]]
+
+
 @dataclass(frozen=True)
 class Gateway:
     """What the views work with; `now` gives whole seconds.
 
     `alive` says whether the worker of this process takes its turns; None where there is none in it.
+    `redeem(code, verifier)` gives the tokens for the code of a consent; None where Zalo cannot be asked.
+    `upload(name, octets)` gives Zalo a picture or pdf and returns the attachment of a chat message; it raises
+    `inbox.NotTaken`, and is None where Zalo cannot be asked.
     """
 
     config: Settings
@@ -52,6 +60,9 @@ class Gateway:
     now: Callable[[], int]
     intake: Intake
     alive: Callable[[], bool | None] = lambda: None
+    redeem: Callable[[str, str | None], tuple[str, str, int]] | None = None
+    inbox: InboxHub | None = None
+    upload: Upload | None = None
 
 
 class Id(IntegerConverter):
@@ -71,10 +82,12 @@ def create_app(
     extra: tuple[Blueprint, ...] = (),
     now: Callable[[], int] = seconds_now,
     alive: Callable[[], bool | None] = lambda: None,
+    redeem: Callable[[str, str | None], tuple[str, str, int]] | None = None,
+    upload: Upload | None = None,
 ) -> Flask:
     """The whole web side; `extra` blueprints (the sandbox's pages) are mounted beside it.
 
-    `alive`: see `Gateway`.
+    `alive`, `redeem`, `upload`: see `Gateway`.
     """
     app = Flask(__name__)
     app.config.update(
@@ -94,7 +107,15 @@ def create_app(
     app.json.ensure_ascii = False
     app.json.sort_keys = False
     app.extensions["gateway"] = Gateway(
-        config, engine, Hub(engine, config, now), now, Intake(engine, now), alive
+        config,
+        engine,
+        Hub(engine, config, now),
+        now,
+        Intake(engine, now),
+        alive,
+        redeem,
+        InboxHub(engine, now),
+        upload,
     )
     if config.web.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.web.proxies, x_proto=config.web.proxies)
@@ -127,8 +148,9 @@ def _signed_in(app: Flask, key: str):
 
 
 PARTS = (
-    "admin", "api", "board", "citizen", "costs", "counters", "delivery", "health", "hooks", "kiosks", "lanes",
-    "notices", "openapi", "receipts", "search", "staff",
+    "admin", "api", "board", "broadcasts", "canned", "citizen", "connection", "costs", "counters",
+    "delivery", "followers", "health", "hooks", "inbox", "kiosks", "lanes", "notices", "openapi",
+    "receipts", "search", "staff",
 )  # fmt: skip
 """The modules of this room that have a blueprint; they are imported late, as they import this one."""
 

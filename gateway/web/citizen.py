@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import segno
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import database, notices, queue, registrations, tables
-from gateway.web import api, callers, dates, forms, place
+from gateway import chat, database, notices, queue, registrations, tables
+from gateway.web import api, callers, dates, forms, language, place
 from gateway.web.app import limiter
 
 blueprint = Blueprint("citizen", __name__)
@@ -78,7 +89,15 @@ def _switched(language: str) -> str:
 
 
 def _kept() -> list[str]:
-    return [f"site={request.args['site']}"] if request.args.get("site", "").isalnum() else []
+    site, token = request.args.get("site", ""), _link_token()
+    kept = [f"site={site}"] if site.isalnum() else []
+    return [*kept, f"t={token}"] if token else kept
+
+
+def _link_token() -> str:
+    """The signed link that this form was opened with; empty for none, or for what cannot be one."""
+    token = request.values.get("t", "")
+    return token if re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", token) else ""
 
 
 @blueprint.get("/")
@@ -112,12 +131,13 @@ def _today(session: Session, site: tables.Site) -> Today:
 @blueprint.route("/dang-ky", methods=["GET", "POST"])
 @limiter.limit("20/minute", methods=["POST"])
 @callers.everybody
-def register() -> Response | str | tuple[str, int]:
+def register() -> Response | tuple[str, int]:
     """The form; what was typed stays when something is wrong, and nothing is stored then."""
     form = forms.RegistrationForm()
     with database.reading(api.gate().engine) as session:
         services = [(row.code, dates.named(row)) for row in _services(session)]
         choices = _choices(session)
+        link = _opened_link(session)
     forms.offer(form, services)
     mistakes: forms.Mistakes = {}
     if request.method == "POST":
@@ -127,6 +147,9 @@ def register() -> Response | str | tuple[str, int]:
             flash(_("Đã đăng ký xong."), "go")
             return redirect(url_for("citizen.manage", token=made.token), 303)
         mistakes = made
+        link = chat.Opened("used") if forms.SPENT in mistakes else link
+    elif link is not None:
+        forms.begin(form, link)
     page = render_template(
         "register.html",
         form=form,
@@ -134,8 +157,21 @@ def register() -> Response | str | tuple[str, int]:
         mistakes=mistakes,
         consent=_(api.CONSENT),
         wish=_wish(form),
+        link=link,
+        token=_link_token() if link is not None and link.state == "good" else "",
     )
-    return (page, 422) if mistakes else page
+    answer = make_response(page, 422 if mistakes else 200)
+    if link is not None:  # a name and a phone stand in it
+        answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _opened_link(session: Session) -> chat.Opened | None:
+    """The link from Zalo that brought the person here, as it stands; None where they came by themselves."""
+    if not request.values.get("t"):
+        return None
+    here = api.gate()
+    return chat.opened_link(session, here.config, _link_token(), here.now())
 
 
 def _wish(form: forms.RegistrationForm) -> str:
@@ -176,19 +212,48 @@ def _choices(session: Session) -> list[tuple[tables.Site, list[Choice]]]:
 
 
 def _register(filled: forms.Filled) -> tables.Registration | forms.Mistakes:
+    """Register; with a good link for the Zalo user whose it is, once."""
     here = api.gate()
+    now, token = here.now(), _link_token()
     with database.writing(here.engine) as session:
-        asked = registrations.Request(
-            contact_name=filled.contact_name,
-            phone=filled.phone,
-            people=filled.people,
-            consent_text=_(api.CONSENT),
-            site=filled.site,
-            day=filled.day,
-            language=dates.tongue(),
-        )
-        made = registrations.register(session, asked, here.config, here.now())
-    return made if isinstance(made, tables.Registration) else forms.placed(made, filled)
+        # The person is locked before any day is: the chat takes its locks in the same order
+        link = chat.held(session, here.config, token, now) if token else None
+        if link == "used":
+            return _made_before(session, token, filled) or {forms.SPENT: _("Liên kết này đã được dùng.")}
+        bound = link if isinstance(link, tables.ZaloLink) else None
+        made = registrations.register(session, _asked(filled, bound), here.config, now)
+        if not isinstance(made, tables.Registration):
+            return forms.placed(made, filled)
+        if bound is not None:
+            chat.registered(session, here.config, _words, bound, made, now)
+        return made
+
+
+def _words(tongue: str, text: str) -> str:
+    return language.catalogue(tongue).gettext(text)
+
+
+def _asked(filled: forms.Filled, link: tables.ZaloLink | None) -> registrations.Request:
+    return registrations.Request(
+        contact_name=filled.contact_name,
+        phone=filled.phone,
+        people=filled.people,
+        consent_text=_(api.CONSENT),
+        site=filled.site,
+        day=filled.day,
+        language=dates.tongue(),
+        zalo_user_id=link.user_id if link else None,
+        source="zalo" if link else "web",
+    )
+
+
+def _made_before(session: Session, token: str, filled: forms.Filled) -> tables.Registration | None:
+    """The registration that this link made, if the very same was sent twice."""
+    made = chat.made_with(session, api.gate().config, token)
+    if made is None or made.phone != filled.phone:
+        return None
+    names = [one.name for one in registrations.people_of(session, made)]
+    return made if names == [one.name for one in filled.people] else None
 
 
 @blueprint.get("/r/<token>")

@@ -17,7 +17,13 @@ from gateway.web import api, callers
 from gateway.web.delivery import dated
 
 blueprint = Blueprint("costs", __name__, url_prefix="/admin/delivery")
-CHANNEL_WORDS = {"zalo": "Zalo", "esms": "SMS (eSMS)", "modem": "SMS (modem)"}
+CHANNEL_WORDS = {
+    "zalo_cs": "Zalo (chat)",
+    "zalo_uid": "Zalo (ID)",
+    "zalo": "Zalo",
+    "esms": "SMS (eSMS)",
+    "modem": "SMS (modem)",
+}
 
 
 @blueprint.get("/costs")

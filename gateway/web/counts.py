@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from gateway import database, notices, storage, tables
-from gateway.rules import hours
+from gateway import database, storage, tables
+from gateway.rules import channels, hours
 from gateway.rules.settings import Settings
 
 ALIVE_SECONDS = 60  # a workplace says every 10 s that it lives
@@ -65,12 +65,12 @@ class Counts(Collector):
 
     def _lanes(self, session: Session) -> Iterator[Metric]:
         """How deep each lane's queue is, and how old its oldest notice that is due."""
-        channels = notices.ladder(self._config)
+        names = channels.used(self._config)
         depth = GaugeMetricFamily(
             "gateway_notices", "notices that have not ended", labels=["channel", "state", "urgent"]
         )
-        oldest = dict.fromkeys(channels, 0)
-        created = {(channel, urgent): 0 for channel in channels for urgent in (False, True)}
+        oldest = dict.fromkeys(names, 0)
+        created = {(channel, urgent): 0 for channel in names for urgent in (False, True)}
         for channel, urgent, count, due in session.execute(_CREATED):
             created[channel, urgent] = count
             oldest[channel] = max(oldest.get(channel, 0), self._now - due)
@@ -81,7 +81,7 @@ class Counts(Collector):
         yield depth
         yield _family("gateway_oldest_due_seconds", "age of the oldest due notice", "channel", oldest.items())
         paused = set(session.scalars(_PAUSED))
-        stopped = [(channel, int(channel in paused)) for channel in channels]
+        stopped = [(channel, int(channel in paused)) for channel in names]
         yield _family("gateway_lane_paused", "lanes that somebody stopped", "channel", stopped)
 
     def _rest(self, session: Session) -> Iterator[Metric]:

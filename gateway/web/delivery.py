@@ -122,15 +122,21 @@ def _live(session: Session, chosen: Chosen) -> dict[str, object]:
     until = hours.at(chosen.day + timedelta(days=1), time(), zone)
     wanted = delivery.Wanted(since, until, chosen.kind, chosen.site_id)
     found = delivery.progress(session, wanted, here.config, here.now())
+    needing = delivery.needing(session, here.config, here.now(), chosen.site_id, most=1).count
+    return drawn(found, here.now()) | {"needing": needing}
+
+
+def drawn(found: delivery.Progress, now: int) -> dict[str, object]:
+    """A progress in the words and measures of the bar that shows it."""
     return {
         "parts": _parts(found),
         "total": found.total,
         "finished": found.finished,
         "headline": _headline(found),
-        "expected": _expected(found, here.now()),
+        "expected": _expected(found, now),
         "aside": _aside(found),
-        "needing": delivery.needing(session, here.config, here.now(), chosen.site_id, most=1).count,
-        "at": dates.clock(here.now()),
+        "needing": 0,
+        "at": dates.clock(now),
     }
 
 

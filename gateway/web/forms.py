@@ -15,13 +15,15 @@ import wtforms
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 
-from gateway import registrations
+from gateway import chat, registrations
 from gateway.rules import phone
 from gateway.web import dates
 
 ROWS = 5  # people that one form has room for
 SELF = "self"
 LONGEST_WHEN = 40
+SPENT = "link"
+"""The mistake of a link that was used up: it belongs to no field."""
 
 Mistakes = dict[str, str]
 
@@ -85,6 +87,14 @@ def offer(form: RegistrationForm, services: Sequence[tuple[str, str]]) -> None:
     for place, row in enumerate(form.people):
         row.relation.choices = relations() if place == 0 else [("", _("– chọn –")), *relations()[1:]]
         row.service.choices = [("", _("– chọn thủ tục –")), *services]
+
+
+def begin(form: RegistrationForm, link: chat.Opened) -> None:
+    """Start the form with what is known of the person from Zalo; they may change it."""
+    if link.state == "good":
+        form.contact_name.data = link.name
+        known = phone.parse(link.phone)
+        form.phone.data = known.national if isinstance(known, phone.Phone) else ""
 
 
 def read(form: RegistrationForm, services: Sequence[tuple[str, str]]) -> Filled | Mistakes:

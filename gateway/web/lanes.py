@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from gateway import access, alerts, database, delivery, lanes, notices, tables
-from gateway.rules import hours, phone
+from gateway.rules import channels, hours, phone
 from gateway.web import api, callers, dates
 from gateway.web.admin import kind_word
 from gateway.web.app import limiter
@@ -50,7 +50,7 @@ def overview() -> str:
 def pause(channel: str) -> Response:
     """Stop or go on sending on a channel; what waits keeps waiting. `paused` says which: twice is once."""
     here, paused = api.gate(), request.form.get("paused") == "1"
-    if channel in notices.ladder(here.config):
+    if channel in channels.used(here.config):
         with database.writing(here.engine) as session:
             lanes.change(session, channel, g.caller, here.now(), paused=paused)
         word = _("%(channel)s đã tạm dừng.") if paused else _("%(channel)s gửi tiếp.")
@@ -66,7 +66,7 @@ def change(channel: str) -> Response:
     at_once, a_minute = (request.form.get(name, type=int) for name in ("concurrency", "per_minute"))
     right = at_once is not None and 1 <= at_once <= lanes.MOST_AT_ONCE
     right = right and a_minute is not None and 0 <= a_minute <= lanes.MOST_A_MINUTE
-    if not right or channel not in notices.ladder(here.config) or channel == "modem":
+    if not right or channel not in channels.used(here.config) or channel == "modem":
         flash(_("Số không hợp lệ; chưa có gì thay đổi."), "warn")
         return redirect(url_for("lanes.overview"), 303)
     with database.writing(here.engine) as session:
@@ -140,10 +140,14 @@ def alert_word(alert: tables.Alert) -> str:
         "consent": _("Zalo cần được cấp quyền lại."),
         "hook": _("Một chương trình khác không nhận được kết quả gửi tin."),
         "stuck": _("Có tin đứng yên quá lâu."),
+        "template": _("Mẫu Zalo cho loại tin “%(kind)s” cần xem lại."),
+        "quota_soon": _("%(channel)s sắp hết hạn mức trong ngày."),
+        "consent_soon": _("Quyền gửi qua Zalo sắp hết hạn; cần cấp lại."),
+        "webhook": _("Nhiều lời báo gửi đến không đúng chữ ký của Zalo."),
     }
     if alert.kind not in words:
         return alert.kind
-    return words[alert.kind] % {"channel": channel_word(channel)}
+    return words[alert.kind] % {"channel": channel_word(channel), "kind": kind_word(subject)}
 
 
 def _shown_alerts() -> dict[str, Any]:

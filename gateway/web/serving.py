@@ -23,6 +23,7 @@ class Server:
 
     def __init__(self, app: Flask, config: Settings):
         self._hub = app.extensions["gateway"].hub
+        self._inbox = app.extensions["gateway"].inbox
         self._http = wsgi.Server(
             (config.web.host, config.web.port),
             app,
@@ -54,6 +55,7 @@ class Server:
     def stop(self) -> None:
         self._done.set()
         self._hub.stop()
+        self._inbox.stop()
         self._http.stop()
         for thread in self._threads:
             thread.join(timeout=5)

@@ -16,10 +16,10 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from gateway import database, gauges, lanes, notices, storage, tables
+from gateway import database, gauges, lanes, notices, quotas, storage, tables, templates
 from gateway.notices import Answer, Question, Result, Room, Task, Terms, barriers
 from gateway.queue.day import insert_new
-from gateway.rules import hours
+from gateway.rules import channels, hours, windows
 from gateway.rules.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Desk:
         self._started_at: int | None = None
         self._seen_at = 0
         self.leads = False
+        self.known = templates.Known({})
 
     def turn(self, brought: Brought, rooms: Mapping[str, Room], now: int, questions: int = 1_000) -> Turn:
         """One transaction's worth of work. `questions`: how many providers can be asked beside it."""
@@ -134,14 +135,21 @@ class Desk:
             quiet_until=hours.quiet_until(now, table.quiet_from, table.quiet_until, zone),
             barriers=barriers.standing(session),
             able=self._able,
+            free_seconds=self._config.zalo.free_hours * windows.HOUR,
         )
 
     def _able(self, channel: str, kind: str) -> bool:
-        return channel != "zalo" or kind in self._config.zalo.templates
+        if kind == channels.CHAT:
+            return channel == channels.BY_CHAT
+        if channel in (channels.BY_USER_ID, channels.BY_PHONE):
+            return kind in self._config.zalo.templates and self.known.usable(kind)
+        return True
 
     def _record(self, brought: Brought, session: Session, found: Turn, now: int) -> None:
         if brought.results:
             notices.record(session, brought.results, now, self.terms(session, now))
+            for channel, (left, total) in _left(brought.results).items():
+                quotas.noted(session, channel, left, total, now)
         if brought.answers:
             notices.answered(session, brought.answers, now, notices.policy(self._config))
         found.moved += len(brought.results) + len(brought.answers)
@@ -196,3 +204,12 @@ class Desk:
         else:
             row.seen_at, row.leads = now, self.leads
         self._seen_at = now
+
+
+def _left(results: Sequence[Result]) -> dict[str, tuple[int, int | None]]:
+    """Channel → the least that any of these answers says the day still holds, and of how many."""
+    found: dict[str, tuple[int, int | None]] = {}
+    for one in results:
+        if one.left is not None and one.left < found.get(one.task.channel, (one.left + 1, None))[0]:
+            found[one.task.channel] = (one.left, one.total)
+    return found

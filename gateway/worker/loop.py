@@ -17,15 +17,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from sqlalchemy import Engine
 
 from gateway import channels as rooms
-from gateway import database, gauges, lanes, notices
+from gateway import chat, database, gauges, lanes, notices, storage, templates
 from gateway.notices import Answer, Question, Result, Room, Task
 from gateway.pulse import Pulse
+from gateway.rules import channels as names
 from gateway.rules.settings import Settings
 from gateway.worker.desk import Brought, Desk, Turn
+from gateway.worker.errands import Errands
 from gateway.worker.lane import Lane
 from gateway.worker.leading import Leadership
 from gateway.worker.sender import Sender, SimsDay
@@ -41,6 +44,8 @@ LOOK_AT_LANES_SECONDS = 1
 ASKERS = 8
 QUESTIONS = 4 * ASKERS  # no more than can be put and answered in the time that an answer is waited for
 CLOSE_SECONDS = 20
+KNOWN_SECONDS = 10  # how old what is known of the templates may be
+EVENTS_AT_ONCE = 50
 LATE_SECONDS = 30  # what has waited so long for a modem has none
 
 
@@ -54,14 +59,12 @@ class Worker:
         channels: Mapping[str, rooms.Channel],
         words: Callable[[str, str], str],
         now: Callable[[], int],
+        account: Any = None,
     ):
-        """`words(language, text)` translates; `now()` gives whole seconds."""
-        self._engine, self._config, self._now = engine, config, now
-        own = [
-            name
-            for name in notices.ladder(config)
-            if name in channels and (not config.notices.lanes or name in config.notices.lanes)
-        ]
+        """`words(language, text)` translates; `now()` gives whole seconds. `account` is asked what Zalo knows
+        of followers and templates (`channels.zalo.Official`); without it nobody asks."""
+        self._engine, self._config, self._now, self._words = engine, config, now, words
+        own = [name for name in names.here(config) if name in channels]
         self._channels = {name: self._guarded(channels[name]) for name in own}
         self._name = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(3)}"
         self._desk = Desk(engine, config, own, self._name)
@@ -71,14 +74,16 @@ class Worker:
         self._flying: Counter[str] = Counter()
         self._asking = 0
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._spoken = threading.Event()
         self._lanes = {name: Lane(name, self._channels[name].concurrency, self._hand_over) for name in own}
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="receipts")
         self._askers = ThreadPoolExecutor(ASKERS, thread_name_prefix="questions")
         self._being_read: set[int] = set()
         self._timetable = Timetable(engine, config)
+        self._errands = Errands(engine, config, account)
         self._timekeeper = Leadership(engine, "timetable")
         self._modem = Leadership(engine, "modem")
-        self._lanes_at, self._has_modem = 0, False
+        self._lanes_at, self._has_modem, self._known_at = 0, False, 0
         self.turned_at = now()
 
     def _guarded(self, channel: rooms.Channel) -> rooms.Channel:
@@ -88,7 +93,12 @@ class Worker:
         """Work until `stop`; a turn that fails is logged and tried again."""
         beside = [
             threading.Thread(target=one, name=name, daemon=True)
-            for name, one in (("worker-pulse", self._watch), ("worker-timetable", self._keep_time))
+            for name, one in (
+                ("worker-pulse", self._watch),
+                ("worker-timetable", self._keep_time),
+                ("worker-chat", self._converse),
+                ("worker-errands", self._run_errands),
+            )
         ]
         for thread in beside:
             thread.start()
@@ -110,8 +120,8 @@ class Worker:
     def stop(self) -> None:
         self._stop.set()
         self._sender.stopping.set()
-        self._wake.set()
-        self._hurry.set()
+        for one in (self._wake, self._hurry, self._spoken):
+            one.set()
 
     @property
     def under_way(self) -> int:
@@ -148,6 +158,7 @@ class Worker:
                 if self._somebody_is_called():
                     self._hurry.set()
                 self._wake.set()
+                self._spoken.set()
         pulse.close()
 
     def _somebody_is_called(self) -> bool:
@@ -167,6 +178,25 @@ class Worker:
             except Exception:
                 log.exception("the timetable failed; it is tried again")
             self._stop.wait(1.0)
+
+    def _converse(self) -> None:
+        """What people said to the page is worked off beside the sending, so that neither waits for the other."""
+        while not self._stop.is_set():
+            self._spoken.clear()
+            try:
+                with database.writing(self._engine) as session:
+                    took = chat.take_in(session, self._config, self._words, self._now(), EVENTS_AT_ONCE)
+            except Exception as fault:
+                took = 0
+                log.error("what people said could not be worked off now: %s", storage.in_short(fault))
+                self._stop.wait(1.0)
+            if not took:
+                self._spoken.wait(1.0)
+
+    def _run_errands(self) -> None:
+        while not self._stop.wait(1.0):
+            if self._desk.leads:
+                self._errands.look(self._now())
 
     def _close(self) -> None:
         """Let what is being handed over end, and write that and what was not handed over down."""
@@ -242,6 +272,9 @@ class Worker:
         self._lanes_at = now + LOOK_AT_LANES_SECONDS
         with database.reading(self._engine) as session:
             changed = lanes.changed(session)
+            if not 0 <= now - self._known_at < KNOWN_SECONDS:
+                self._known_at = now
+                self._desk.known = self._sender.known = templates.known(session, self._config)
         for name, lane in self._lanes.items():
             wanted = changed.get(name, self._channels[name].concurrency)
             if wanted != lane.concurrency:

@@ -14,11 +14,12 @@ from functools import lru_cache
 from sqlalchemy import Engine
 
 from gateway import channels as rooms
-from gateway import database, notices, tokens
+from gateway import database, lanes, notices, templates, tokens
 from gateway.notices import Result, Task, barriers
 from gateway.notices.barriers import ALL, HELD, Barrier, News
 from gateway.notices.sending import SPARED
-from gateway.rules import hours, phone, wording
+from gateway.rules import channels, hours, phone, wording
+from gateway.rules import templates as fitness
 from gateway.rules.lifecycle import breaker as breakers
 from gateway.rules.lifecycle.notice import Event, Happening
 from gateway.rules.settings import Settings
@@ -26,6 +27,7 @@ from gateway.rules.sms import alphabet
 
 log = logging.getLogger(__name__)
 ALERTS = {rooms.Fault.QUOTA: "quota", rooms.Fault.TOKEN: "consent"}
+DAY = 86_400
 WIDE = ("template", "account", "channel")
 
 
@@ -47,6 +49,7 @@ class Sender:
         self._engine, self._config, self._channels, self._now = engine, config, channels, now
         self._words = lru_cache(maxsize=256)(words)
         self.walls: dict[tuple[str, str], Barrier] = {}
+        self.known = templates.Known({})
         self.stopping = threading.Event()
 
     def send(self, task: Task) -> Result:
@@ -55,6 +58,9 @@ class Sender:
         if not_now is not None:
             return not_now
         message = self.message(task)
+        unfit = self._unfit(task, message)
+        if unfit is not None:
+            return unfit
         try:
             taken = self._channels[task.channel].send(message)
         except rooms.Refused as fault:
@@ -73,9 +79,20 @@ class Sender:
             "",
             taken.provider_ref,
             taken.parts,
-            taken.parts * self._price(task.channel),
+            taken.parts * self._price(task),
             self._worked(task, judged=False),
+            left=taken.remaining,
+            total=taken.total,
         )
+
+    def _unfit(self, task: Task, message: rooms.Message) -> Result | None:
+        """How it ends where the template, as Zalo described it, does not take these parameters: nobody is asked."""
+        if message.template_id is None:
+            return None
+        faults = self.known.faults(task.kind, message.template_data)
+        if not faults:
+            return None
+        return Result(task, Event(Happening.REFUSED, fitness.sentence(faults)), faults[0].code)
 
     def stopped(self, task: Task) -> Result:
         """A task that a stop found waiting in its lane was certainly not handed over."""
@@ -128,18 +145,24 @@ class Sender:
             return Result(task, Event(Happening.POSTPONED, fault.reason, night), fault.code)
         if fault.scope in WIDE and fault.fault is not rooms.Fault.NIGHT:
             subject = task.kind if fault.scope == "template" else ALL
-            return self._shut(task, subject, fault.code, fault.reason, ALERTS.get(fault.fault, "refused"))
+            alert = ALERTS.get(fault.fault, "refused")
+            return self._shut(task, subject, fault.code, fault.reason, alert, fault.rest_days)
         rest = fault.rest_days if fault.scope == "phone" else None
         event = Event(Happening.REFUSED, fault.reason)
         return Result(task, event, fault.code, news=self._worked(task, judged=True), rest_days=rest)
 
-    def _shut(self, task: Task, subject: str, code: str, reason: str, alert: str) -> Result:
-        """It is refused to everybody: the others in the lane need not try, and one alert says so."""
+    def _shut(
+        self, task: Task, subject: str, code: str, reason: str, alert: str, days: int | None = None
+    ) -> Result:
+        """It is refused to everybody: the others in the lane need not try, and one alert says so.
+
+        `days`: how long it is not worth another try, where that is known.
+        """
         now = self._now()
-        until = now + self._config.notices.refusal_probe
+        until = now + (days * DAY if days else self._config.notices.refusal_probe)
         shut = breakers.Breaker(breakers.State.OPEN, 0, breakers.Fault.REFUSAL, now, until)
         self.walls.setdefault((task.channel, subject), Barrier(task.channel, subject, shut, code, reason))
-        refused = breakers.Event(breakers.Happening.REFUSED)
+        refused = breakers.Event(breakers.Happening.REFUSED, until if days else 0)
         news = News(task.channel, subject, refused, code, reason, alert)
         return Result(task, self._barred(task, reason, until), code, news=(news,))
 
@@ -156,21 +179,22 @@ class Sender:
         table = self._config.timetable
         return hours.quiet_until(self._now(), table.quiet_from, table.quiet_until, self._config.station.zone)
 
-    def _price(self, channel: str) -> int:
-        own = {"zalo": self._config.zalo, "esms": self._config.sms.esms, "modem": self._config.sms.modem}
-        return own[channel].price if channel in own else 0
+    def _price(self, task: Task) -> int:
+        """By Zalo's own word where there is one, else as configured."""
+        known = self.known.price(task.kind, task.channel)
+        return lanes.price(task.channel, self._config) if known is None else known
 
     def message(self, task: Task) -> rooms.Message:
         """A task put into words for its channel."""
         config = self._config
         given = wording.fields(task.data, config.station.zone) | {"station": config.station.short_name}
         given.setdefault("url", config.web.base_url)  # a template with a link needs one; this one leads on
-        by_zalo = task.channel == "zalo"
-        template = config.zalo.templates.get(task.kind) if by_zalo else None
+        by_template = task.channel in (channels.BY_USER_ID, channels.BY_PHONE)
+        template = config.zalo.templates.get(task.kind) if by_template else None
         return rooms.Message(
             to=task.phone,
             kind=task.kind,
-            text="" if by_zalo else self._text(task, given),
+            text="" if by_template else self._text(task, given),
             template_id=template.id if template else None,
             template_data={
                 name: wording.filled(value, given)
@@ -179,9 +203,16 @@ class Sender:
             reference=task.attempt_id,
             zalo_user_id=task.zalo_user_id,
             valid_seconds=max(60, task.deadline - self._now()),
+            buttons=tuple(task.data.get("buttons") or ()) if task.kind == channels.CHAT else (),
+            attachment=task.data.get("attachment") if task.kind == channels.CHAT else None,
+            quote=task.data.get("quote") if task.kind == channels.CHAT else None,
         )
 
     def _text(self, task: Task, given: Mapping[str, str]) -> str:
+        if task.kind == channels.CHAT:
+            return str(task.data.get("text", ""))
+        if task.channel == channels.BY_CHAT:
+            return wording.filled(self._words(task.language, wording.TEXT[task.kind]), given)
         pattern = self._config.sms.texts.get(task.kind) or self._words(task.language, wording.TEXT[task.kind])
         text = wording.filled(pattern, given)
         return alphabet.unaccent(text) if self._config.sms.unaccented else text

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, or_, select
 
-from gateway import alerts, database, lanes, notices, registrations, retention, tables
+from gateway import alerts, consent, database, lanes, notices, quotas, registrations, retention, tables
 from gateway.notices import suppressing
 from gateway.rules import hours
 from gateway.rules.settings import Settings
@@ -41,6 +41,8 @@ class Timetable:
         self._tried("channels that are gone", self._adopt, now)
         self._tried("notices that stand still", self._pass_by, now)
         self._tried("lanes that stand still", self._look_at_lanes, now)
+        self._tried("the day's limits", self._look_at_limits, now)
+        self._tried("the consent", self._look_at_consent, now)
         self._tried("alerts by phone", self._tell_alerts, now)
         for shift_id in self._shifts_to_number(now):
             self._tried(f"numbers of shift {shift_id}", self._number, shift_id, now)
@@ -101,6 +103,16 @@ class Timetable:
                     alerts.raised(session, key, "stuck", data, now)
                 else:
                     alerts.over(session, key, now)
+
+    def _look_at_limits(self, now: int) -> None:
+        """Whether this evening's notices fit into what Zalo lets us send today."""
+        with database.writing(self._engine) as session:
+            quotas.look(session, self._config, now)
+
+    def _look_at_consent(self, now: int) -> None:
+        """Whether the Official Account must be connected anew before long."""
+        with database.writing(self._engine) as session:
+            consent.look(session, self._config, now)
 
     def _tell_alerts(self, now: int) -> None:
         """Each open alert once to each phone that `[alerts]` names."""

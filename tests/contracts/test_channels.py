@@ -20,7 +20,7 @@ def decomposed(message):
 
 
 def test_a_channel_has_a_name_and_says_how_many_at_once(station):
-    assert station.channel.name in ("zalo", "esms", "modem")
+    assert station.channel.name in ("zalo", "zalo_uid", "zalo_cs", "esms", "modem")
     assert station.channel.concurrency >= 1
 
 
@@ -37,14 +37,15 @@ def test_decomposed_vietnamese_arrives_composed(station):
 
 
 def test_the_parts_of_an_sms_are_counted(station):
-    expected = 1 if station.channel.name == "zalo" else 2
+    expected = 1 if station.channel.name.startswith("zalo") else 2
     assert station.channel.send(MESSAGE).parts == expected
 
 
-def test_the_report_carries_our_reference_and_is_final(station):
+def test_the_report_says_of_which_message_it_is_and_is_final(station):
     station.channel.send(MESSAGE)
     report = station.report()
-    assert (report.reference, report.to, report.delivered, report.final) == ("ntc_01J8Z-1", AN, True, True)
+    assert (report.reference, report.to) == station.told("ntc_01J8Z-1", AN)
+    assert (report.delivered, report.final) == (True, True)
 
 
 def test_the_report_names_what_the_provider_called_it(station):
@@ -56,7 +57,11 @@ def test_pull_agrees_with_the_report_or_knows_nothing(station):
     accepted = station.channel.send(MESSAGE)
     station.report()
     pulled = station.channel.pull(accepted.provider_ref, MESSAGE.reference)
-    assert pulled is None or (pulled.reference, pulled.delivered, pulled.final) == (MESSAGE.reference, True, True)
+    assert pulled is None or (pulled.reference, pulled.delivered, pulled.final) == (
+        MESSAGE.reference,
+        True,
+        True,
+    )
 
 
 def test_pull_of_a_message_nobody_knows_is_none(station):
@@ -119,9 +124,9 @@ def test_a_receipt_that_comes_twice_says_the_same(station):
     station.fault(faults.RECEIPT_TWICE)
     station.channel.send(MESSAGE)
     first = station.report()
-    station.channel.send(replace(MESSAGE, to=BINH, reference="ntc_2"))
+    second = station.channel.send(replace(MESSAGE, to=BINH, reference="ntc_2"))
     others = [station.report()]
-    while others[-1].reference != "ntc_2":
+    while others[-1].provider_ref != second.provider_ref:
         others.append(station.report())
     assert all(other == first for other in others[:-1])
 

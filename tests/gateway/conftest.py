@@ -16,7 +16,7 @@ import requests
 from sqlalchemy import Engine, select
 
 from gateway import config as configuration
-from gateway import connections, database, example, registrations, tables, tokens
+from gateway import connections, consent, database, example, registrations, tables
 from gateway.rules import hours
 from gateway.rules.lifecycle.notice import FINAL
 from gateway.rules.settings import Settings
@@ -149,6 +149,8 @@ def make_town(tmp_path: Path) -> Iterator[Callable[..., Town]]:
             "GATEWAY_SANDBOX__RECEIPT_DELAY": "0.05",
             "GATEWAY_SMS__MODEM__URL": f"serial://{tmp_path / 'sandbox' / 'modem'}?baud=115200",
             "GATEWAY_SMS__MODEM__PER_MINUTE": "100000",
+            "GATEWAY_ZALO__TOKEN_KEY_FILE": str(tmp_path / "zalo_token_key"),
+            "GATEWAY_ZALO__PKCE_VERIFIER_FILE": str(tmp_path / "zalo_pkce_verifier"),
             **{f"GATEWAY_{name.upper()}": "secret-" + name for name in SECRETS},
             **overrides,
         }
@@ -187,7 +189,6 @@ def _opened(environ: dict[str, str]) -> Town:
     with database.writing(engine) as session:
         example.load(session, config, now)
         pair = requests.get(f"{sandbox.url}/tools/token", timeout=5).json()
-        tokens.store(
-            session, config.zalo.oa_id, pair["access_token"], pair["refresh_token"], 90_000, now, "test"
-        )
+        grant = (pair["access_token"], pair["refresh_token"], 90_000)
+        consent.finish(session, config, grant, "test", now)
     return Town(config, engine, sandbox, _running=running)

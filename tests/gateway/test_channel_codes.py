@@ -1,3 +1,4 @@
+import re
 import unicodedata
 
 import pytest
@@ -8,15 +9,92 @@ from gateway.channels import codes
 F = channels.Fault
 ALL = [(name, code) for name, table in codes.TABLES.items() for code in table]
 
-# The phone channel's codes as Zalo and its resellers publish them.
-PUBLISHED = [
-    *range(100, 154), *range(158, 163), *range(1121, 1125), 1091, 1131, 1201, 1202, 1241, 1351, 1381,
-    1441, 1471, 1472, 1491,
-]  # fmt: skip
+# Written from the providers' own lists, not from the program: class, what it holds for, days of rest.
+# R repeat, C configuration, P person, T token, Q quota, N night, B our bug, - a feature that is not ours.
+PHONE = """
+-100 R msg      -101 C all      -102 C all      -103 C all      -104 C all      -105 C all      -106 B all
+-107 C msg      -108 P phone    -109 C template -1091 - msg     -110 P phone 30 -111 C msg      -112 C msg
+-1121 C msg     -1122 C template -1123 R msg    -1124 C msg     -113 C template -1131 C template
+-114 P phone 7  -115 Q oa       -116 C msg      -117 C template -118 P phone 30 -119 P phone 30 -120 C oa
+-1201 C template -1202 C template -121 B msg    -122 B msg      -123 B msg      -124 T oa       -1241 C all
+-125 C oa       -126 C oa       -127 C oa       -128 C all      -129 C all      -130 C msg      -131 C template
+-132 C msg      -133 N template -134 P phone    -135 C oa       -1351 C oa      -136 C oa       -137 Q oa
+-138 C all      -1381 C oa      -139 P phone 365 -140 P phone 7 -141 P phone 365 -142 - msg     -143 - msg
+-144 Q oa       -1441 Q oa      -145 C template -146 C template -147 Q template -1471 P phone 1 -1472 P phone 1
+-148 - msg      -149 - msg      -1491 - msg     -150 - msg      -151 C template -152 C template -153 C msg
+-158 C msg      -159 C msg      -160 C oa       -161 C oa       -162 C oa
+"""
+OA = """
+-32 R msg       -100 C msg      -200 R msg      -201 C msg      -201u P phone   -204 C oa       -205 C oa
+-209 C all      -210 C msg      -211 Q oa       -212 C all      -213 P phone 1  -216 T oa       -217 P phone 1
+-218 P phone 1  -219 C all      -220 T oa       -221 C oa       -222 T oa       -223 C oa       -224 C oa
+-227 P phone 7  -230 P phone    -232 P phone    -233 C msg      -234 N template -235 C oa       -237 - msg
+-238 - msg      -240 B all      -241 - msg      -242 C all      -244 P phone 365 -248 C template
+-249 C template 7 -320 C oa     -321 Q oa       -403 - msg      -1340 - msg     -1341 - msg     112 C all
+452 T oa
+"""
+LETTERS = {
+    "R": None,
+    "C": F.CONFIG,
+    "P": F.PERSON,
+    "T": F.TOKEN,
+    "Q": F.QUOTA,
+    "N": F.NIGHT,
+    "B": F.BUG,
+    "-": F.BUG,
+}
+SCOPES = {"msg": "message", "phone": "phone", "template": "template", "oa": "account", "all": "channel"}
+_ROW = re.compile(r"(-?[0-9]+u?) ([RCPTQNB-]) ([a-z]+)(?: ([0-9]+)(?=\s))?")
 
 
-def test_every_published_code_of_zalo_is_known():
-    assert {f"-{code}" for code in PUBLISHED} == set(codes.ZALO)
+def published(text):
+    return {
+        code: (LETTERS[letter], SCOPES[scope], int(rest) if rest else None)
+        for code, letter, scope, rest in _ROW.findall(text)
+    }
+
+
+def shown(table):
+    return {code: (row.fault, row.scope, row.rest_days) for code, row in codes.TABLES[table].items()}
+
+
+def test_the_phone_hosts_codes_are_those_published_each_with_its_class_scope_and_rest():
+    assert shown("zalo") == published(PHONE)
+    assert len(published(PHONE)) == 74
+
+
+def test_the_official_accounts_codes_are_those_published_each_with_its_class_scope_and_rest():
+    assert shown("oa") == published(OA)
+    assert len(published(OA)) == 42
+
+
+def test_a_template_by_user_id_is_judged_by_the_accounts_codes_and_then_as_a_template():
+    assert shown("zalo_uid") == published(PHONE) | published(OA)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "user_id is invalid",
+        "Params: USER_ID is not valid",
+        "user id does not exist",
+        "Invalid user_id",
+        "userid invalid",
+    ],
+)
+def test_a_parameter_that_is_no_user_id_is_told_from_others(said):
+    fault = codes.complaint("oa", "-201", said)
+    assert (fault.code, fault.fault, fault.scope) == ("-201u", F.PERSON, "phone")
+
+
+@pytest.mark.parametrize("said", ["", "text is invalid", "user_id is missing", "template_data invalid"])
+def test_other_parameters_are_our_own_fault(said):
+    fault = codes.complaint("oa", "-201", said)
+    assert (fault.code, fault.fault, fault.scope) == ("-201", F.CONFIG, "message")
+
+
+def test_the_phone_host_has_no_user_ids():
+    assert codes.complaint("zalo", "-201", "user_id is invalid").code == "-201"
 
 
 @pytest.mark.parametrize(("table", "code"), ALL)

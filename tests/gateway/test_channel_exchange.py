@@ -180,3 +180,27 @@ def test_a_redirect_is_not_followed(serve):
     aside = serve(http(200, b"{}"))
     fault_of(serve(http(307, b"", b"Location: " + aside.url.encode())).url)
     assert aside.requests == []
+
+
+def test_a_form_with_a_file_goes_out_whole(serve):
+    server = serve(http(200, b'{"error":0}'))
+    wire = exchange.Exchange(5.0)
+    octets = bytes(range(256)) * 400
+    answer = wire.post_parts(server.url, {"file": ("ảnh.png", octets, "image/png")}, {"access_token": SECRET})
+    wire.close()
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert answer.document == {"error": 0}
+    assert b"multipart/form-data; boundary=" in head and b"chunked" not in head.lower()
+    assert octets in body and 'filename="ảnh.png"'.encode() in body and b"Content-Type: image/png" in body
+
+
+@pytest.mark.parametrize(("largest", "fits"), [(100, False), (70_100, True)])
+def test_how_much_is_read_can_be_chosen(serve, largest, fits):
+    server = serve(http(200, b'{"error":0}' + b" " * 70_000))
+    wire = exchange.Exchange(5.0, largest)
+    if fits:
+        assert wire.get(server.url, {}, {}).document == {"error": 0}
+    else:
+        with pytest.raises(channels.Unreachable):
+            wire.get(server.url, {}, {})
+    wire.close()

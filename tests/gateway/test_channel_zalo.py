@@ -1,68 +1,17 @@
 import json
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from gateway import channels
 from gateway.channels import codes, zalo
+from tests.gateway.answering import Tokens, host
 
+__all__ = ["host"]
 MESSAGE = channels.Message(
     "+84905123456", "appointment", "", "312345", {"ten": "NGUYỄN THỊ HƯƠNG", "so": "042"}, "ntc_1"
 )
 YES = {"error": 0, "message": "Success", "data": {"msg_id": "f1e2", "quota": {"remainingQuota": "4999"}}}
-
-
-class Host:
-    """A Zalo that answers what it is told to, in turn, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.answers, self.asked, host = [], [], self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                length = int(self.headers.get("Content-Length", 0))
-                host.asked.append((self.path, dict(self.headers), self.rfile.read(length)))
-                answer = host.answers.pop(0) if len(host.answers) > 1 else host.answers[0]
-                status, document = answer if isinstance(answer, tuple) else (200, answer)
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-
-class Tokens:
-    def __init__(self, *tokens: str) -> None:
-        self.tokens, self.renewed = list(tokens), []
-
-    def current(self) -> str:
-        return self.tokens[0]
-
-    def renew(self, used: str) -> str:
-        self.renewed.append(used)
-        del self.tokens[0]
-        return self.tokens[0]
-
-
-@pytest.fixture
-def host():
-    host = Host()
-    yield host
-    host.server.shutdown()
-    host.thread.join()
-    host.server.server_close()
 
 
 def sent(host, *answers, tokens=None, message=MESSAGE, **words):
@@ -117,6 +66,10 @@ def test_a_proof_without_a_secret_is_a_mistake_at_the_start():
         ({"data": {"msg_id": "m", "quota": None}}, channels.Accepted("m")),
         ({"data": {"msg_id": "m", "quota": {"remainingQuota": "many"}}}, channels.Accepted("m")),
         ({"error": "0"}, channels.Accepted("f1e2", 1, 4999)),
+        (
+            {"data": {"msg_id": "m", "quota": {"dailyQuota": "5000", "remainingQuota": "4999"}}},
+            channels.Accepted("m", 1, 4999, 5000),
+        ),
     ],
 )
 def test_a_yes_in_an_odd_shape_is_still_a_yes(host, data, accepted):
@@ -147,6 +100,19 @@ def test_a_token_that_stays_dead_is_refused_after_one_renewal(host):
 
 def test_a_401_is_a_dead_token_too(host):
     assert sent(host, (401, {"message": "?"}), YES).provider_ref == "f1e2"
+
+
+class Away(Tokens):
+    """Tokens that cannot be renewed: what was asked there may have arrived or not."""
+
+    def renew(self, used):
+        raise channels.Unreachable("no answer in time", sent=True, retry_after=7)
+
+
+def test_a_token_that_cannot_be_renewed_now_means_that_nothing_was_sent(host):
+    with pytest.raises(channels.Unreachable) as caught:
+        sent(host, {"error": -124}, tokens=Away("t1"))
+    assert (caught.value.sent, caught.value.retry_after, len(host.asked)) == (False, 7, 1)
 
 
 @pytest.mark.parametrize("document", [{}, {"error": None}, {"error": True}, {"err": 0}])

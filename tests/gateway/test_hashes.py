@@ -84,5 +84,10 @@ def test_the_proof_of_an_app_secret():
     assert hashes.appsecret_proof("app-secret", "token-abc") == expected
 
 
+def test_the_hash_that_names_a_phone():
+    expected = "e865b303dfc435f2126dcb19925f58a70c8e26d1ea0fc04bc668c870578b2dd4"
+    assert hashes.zalo_phone("84905123456") == expected
+
+
 def test_sameness_of_texts_of_any_letters():
     assert hashes.same("số", "số") and not hashes.same("số", "so")

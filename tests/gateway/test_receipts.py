@@ -87,12 +87,18 @@ def test_the_console_s_probes_are_answered(app, engine):
     assert kept(engine) == 0
 
 
-def test_a_signed_event_that_is_no_receipt_is_kept_with_nothing_to_do(app, engine):
+def test_an_event_that_is_no_receipt_waits_for_whoever_reads_the_chat(app, engine, eight):
     assert post(app, received().replace(b"user_received", b"user\\u0000")).status_code == 400
-    raw = received().replace(b"user_received_message", b"user_send_text")
-    assert post(app, raw).status_code == 200
+    for name in (b"user_send_text", b"never_heard_of"):
+        assert post(app, received().replace(b"user_received_message", name)).status_code == 200
     with database.reading(engine) as session:
-        assert all(receipt.done_at is not None for receipt in session.scalars(select(tables.Receipt)))
+        rows = session.scalars(select(tables.Receipt).order_by(tables.Receipt.id)).all()
+        assert outbox.unread_receipts(session, ["zalo", "zalo_uid", "zalo_cs", "esms"], 10, eight) == []
+    assert [(row.event, row.channel, row.delivered, row.done_at) for row in rows] == [
+        ("user_send_text", "oa", None, None),
+        ("never_heard_of", "oa", None, None),
+    ]
+    assert json.loads(rows[0].body)["message"]["msg_id"] == rows[0].provider_ref == "f1e2"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -42,16 +42,20 @@ def stand_ins(tmp_path, port):
 
 
 def switch(visitor, **asked):
+    return post(visitor, "/sandbox/faults", asked)
+
+
+def post(visitor, path, asked):
     token = re.search(r'csrf-token" content="([^"]+)"', visitor.get("/sandbox").text)[1]
-    return visitor.client.post("/sandbox/faults", json=asked, headers={"X-CSRFToken": token})
+    return visitor.client.post(path, json=asked, headers={"X-CSRFToken": token})
 
 
 @pytest.mark.parametrize(("language", "first"), [("vi", "Đăng ký"), ("en", "Register")])
-def test_the_five_steps_and_the_sign_in_are_on_one_page(visitor, language, first):
+def test_the_six_steps_and_the_sign_in_are_on_one_page(visitor, language, first):
     page = visitor.text(f"/sandbox?lang={language}")
     steps = page.split('class="tour-steps"')[1].split("</ol>")[0]
-    assert re.findall(r"<b>(\d)</b>", steps) == ["1", "2", "3", "4", "5"] and first in steps
-    for path in ("/dang-ky", "/admin", "http://127.0.0.1:8081/", "/staff", "/board"):
+    assert re.findall(r"<b>(\d)</b>", steps) == ["1", "2", "3", "4", "5", "6"] and first in steps
+    for path in ("#phones-title", "/dang-ky", "/admin", "http://127.0.0.1:8081/", "/staff", "/board"):
         assert f'href="{path}"' in steps
     assert browsing.PASSWORD in page and browsing.inline(page) == []
 
@@ -108,3 +112,53 @@ def test_every_fault_of_the_stand_ins_has_a_name_for_people(app):
     known = set(faults.NAMES) | {f"printer_{name}" for name in server.PRINTER_FAULTS}
     with app.test_request_context():
         assert set(pages.fault_words()) == known
+
+
+def test_a_person_is_added_and_acts_through_the_page(visitor, stand_ins):
+    assert post(visitor, "/sandbox/users", {"phone": "0905 123 456"}).json["phone"] == AN
+    assert post(visitor, f"/sandbox/users/{AN}/follow", {}).json["user"]["following"]
+    assert post(visitor, f"/sandbox/users/{AN}/text", {"text": "Xin số"}).json["text"] == "Xin số"
+    (one,) = visitor.get("/sandbox/state.json").json["phones"]
+    assert (one["zalo"]["following"], one["messages"][0]["text"]) == (True, "Xin số")
+
+
+def test_a_picture_in_a_chat_is_passed_on(visitor, stand_ins):
+    post(visitor, f"/sandbox/users/{AN}/picture", {})
+    (message,) = visitor.get("/sandbox/state.json").json["phones"][0]["messages"]
+    answer = visitor.get(f"/sandbox{message['more']['picture']}")
+    assert (answer.mimetype, answer.data[:4]) == ("image/png", b"\x89PNG")
+    for path in ("none.png", "..%2Fzalo-people.jsonl", "x.html"):
+        assert visitor.get(f"/sandbox/media/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "status"),
+    [
+        ("/sandbox/users", {"phone": "12"}, 400),
+        ("/sandbox/users", [], 400),
+        (f"/sandbox/users/{AN}/text", {"text": ""}, 400),
+        (f"/sandbox/users/{AN}/text", {"text": "x" * 30_000}, 400),
+        (f"/sandbox/users/{AN}/age", {"hours": 1}, 404),
+        ("/sandbox/users/12/follow", {}, 404),
+    ],
+)
+def test_what_a_person_cannot_do_changes_nothing(visitor, stand_ins, path, asked, status):
+    assert post(visitor, path, asked).status_code == status
+    assert stand_ins.network.messages(AN) == []
+
+
+def test_nobody_acts_without_the_pages_token(visitor, stand_ins):
+    assert visitor.client.post(f"/sandbox/users/{AN}/follow", json={}).status_code == 400
+    assert visitor.get("/sandbox/state.json").json["phones"] == []
+
+
+def test_a_persons_acts_wait_for_silent_stand_ins(visitor):
+    assert post(visitor, "/sandbox/users", {"phone": "0905123456"}).status_code == 503
+    assert visitor.get("/sandbox/media/sample.png").status_code == 503
+
+
+def test_a_fault_of_one_user_or_template_is_switched_off_alone(visitor, stand_ins):
+    for whose in ({"user": "1234567890123456789"}, {"template": "100001"}, {}):
+        switch(visitor, fault="zalo_not_by_id", on=True, **whose)
+    left = switch(visitor, fault="zalo_not_by_id", on=False, template="100001").json["faults"]
+    assert [one.get("user") or one.get("template") for one in left] == ["1234567890123456789", None]

@@ -3,7 +3,7 @@
 import json
 import queue
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import requests
@@ -27,11 +27,12 @@ BODY = {
 
 
 class Gateway:
-    """Takes webhooks; the first `failing` of them badly."""
+    """Takes webhooks; the first `failing` of them badly, the first `slow` of them only when `hurry` is set."""
 
     def __init__(self) -> None:
         self.taken: queue.Queue = queue.Queue()
-        self.failing = 0
+        self.failing = self.slow = 0
+        self.hurry = Event()
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +40,9 @@ class Gateway:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 gateway.taken.put((dict(self.headers), body))
                 gateway.failing -= 1
+                gateway.slow -= 1
+                if gateway.slow >= 0:
+                    gateway.hurry.wait(timeout=30)
                 self.send_response(500 if gateway.failing >= 0 else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -177,8 +181,16 @@ def test_the_receipt_is_signed_as_the_documents_say(sandbox, gateway):
 def test_a_receipt_nobody_takes_comes_again(sandbox, gateway):
     gateway.failing = 1
     send(sandbox, BODY)
-    bodies = [gateway.taken.get(timeout=10)[1] for _ in range(2)]
-    assert bodies[0] == bodies[1]
+    (first, body), (second, again) = (gateway.taken.get(timeout=10) for _ in range(2))
+    assert body == again and ("num_retry" in first, second["num_retry"]) == (False, "1")
+
+
+def test_a_receiver_that_takes_longer_than_two_seconds_gets_it_again(sandbox, gateway):
+    gateway.slow = 1
+    send(sandbox, BODY)
+    (_, body), (headers, again) = (gateway.taken.get(timeout=20) for _ in range(2))
+    gateway.hurry.set()
+    assert body == again and headers["num_retry"] == "1"
 
 
 def test_the_ladder_of_repeats_ends():

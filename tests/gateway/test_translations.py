@@ -16,6 +16,8 @@ from gateway.web import language
 ROOT = Path(gateway.__file__).parent
 METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
+MEANT = re.compile(r"“[^”]*”|\([^()]*›[^()]*\)|Muốn dùng tiếng Việt, xin nhắn")
+"""Vietnamese that stands in English on purpose: what is to be typed, another program's menu, the way back."""
 BLANK = re.compile(r"%\(\w+\)[ds]|\{\w+\}")
 
 
@@ -70,7 +72,11 @@ def test_translations_have_the_same_blanks_as_their_texts(english):
 def test_no_translation_is_still_vietnamese(english):
     letters = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
     left = [
-        text for message in english if message.id for text in texts(message.string) if letters.search(text)
+        text
+        for message in english
+        if message.id
+        for text in texts(message.string)
+        if letters.search(MEANT.sub("", text))
     ]
     assert left == []
 

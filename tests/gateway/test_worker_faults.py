@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ import sqlalchemy.exc
 from sqlalchemy import select
 
 from gateway import channels as rooms
-from gateway import database, example, logs, notices, registrations, tables, tokens
+from gateway import database, example, logs, notices, registrations, safe, tables, tokens
 from gateway.rules import hours, settings
 from gateway.rules.lifecycle.notice import Event, Happening
 from gateway.worker import Worker
@@ -275,9 +276,9 @@ def test_a_result_that_cannot_be_written_holds_up_nobody_else(engine, plain, now
     rounds(worker, lambda: states(engine)[AN][:2] == ("sent", 1))
 
 
-def test_a_pair_of_tokens_that_could_not_be_stored_is_stored_before_anything_else_is_asked(engine, eight):
+def test_a_pair_of_tokens_that_could_not_be_stored_is_stored_before_anything_else_is_asked(engine, tmp_path, eight):
     """Zalo's refresh tokens work once: a disk that is full for a moment must not cost the consent."""
-    asked = []
+    asked, box = [], safe.Safe(secrets.token_urlsafe(32))
 
     def refresh(token):
         asked.append(token)
@@ -285,8 +286,10 @@ def test_a_pair_of_tokens_that_could_not_be_stored_is_stored_before_anything_els
         return "a2", "r2", 90_000
 
     with database.writing(engine) as session:
-        tokens.store(session, "99", "a1", "r1", 90_000, eight, "test")
-    keeper = tokens.Tokens(engine, "99", refresh, lambda: eight)
+        tokens.store(session, "99", "a1", "r1", 90_000, eight, "test", safe=box)
+    keeper = tokens.Tokens(
+        engine, "99", refresh, lambda: eight, safe=box, spool=safe.Spool(tmp_path, "99", box)
+    )
 
     def full(_connection):
         if asked:
@@ -299,7 +302,7 @@ def test_a_pair_of_tokens_that_could_not_be_stored_is_stored_before_anything_els
     assert keeper.renew("a1") == "a2"
     assert asked == ["r1"]
     with database.reading(engine) as session:
-        assert session.get(tables.ZaloToken, "99").refresh_token == "r2"
+        assert box.open(session.get(tables.ZaloToken, "99").refresh_token) == "r2"
 
 
 def test_a_database_that_goes_away_while_results_are_written_alone_keeps_the_rest(engine, plain, now, eight):

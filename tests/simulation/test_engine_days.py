@@ -11,7 +11,7 @@ import random
 import pytest
 from sqlalchemy import event
 
-from gateway import database, notices
+from gateway import database, notices, tables
 from gateway.rules import hours, settings
 from tests.simulation.world import World, drawn
 
@@ -60,17 +60,30 @@ def afternoon(eight):
 
 
 def plan(engine, config, rng, start):
-    """A thousand things to say: most of them tomorrow's numbers, some that cannot wait."""
+    """A thousand things to say: most of them tomorrow's numbers, some that cannot wait; a quarter by user id."""
     ladder = notices.ladder(config)
     planned = []
     for n in range(PEOPLE):
         kind = rng.choices(KINDS, [90, 4, 3, 3])[0]
         due = start + (300 if kind == "appointment" else rng.randrange(0, 5 * 3_600))
-        lasting = {"appointment": rng.randrange(17, 24) * 3_600, "missed": 1_800, "near": 1_200, "called": 120}
+        lasting = {
+            "appointment": rng.randrange(17, 24) * 3_600,
+            "missed": 1_800,
+            "near": 1_200,
+            "called": 120,
+        }
         data = {"number": f"{n:03d}", "place": "An Mỹ", "counter": "Quầy 2", "minutes": "30"}
-        phone = f"+849051{n:05d}"
-        planned.append(notices.Planned(f"{kind}:{n}", kind, phone, data, due, due + lasting[kind]))
+        phone, user_id = f"+849051{n:05d}", f"u{n}" if n % 4 == 0 else None
+        planned.append(
+            notices.Planned(f"{kind}:{n}", kind, phone, data, due, due + lasting[kind], zalo_user_id=user_id)
+        )
     with database.writing(engine) as session:
+        for n in range(
+            0, PEOPLE, 8
+        ):  # half of those whose user id is known have spoken lately, or a while ago
+            seen = start - rng.choice([1, 60]) * 3_600
+            session.add(tables.ZaloUser(id=f"u{n}", seen_at=seen, created_at=seen))
+        session.flush()
         ids = notices.plan_all(session, planned, ladder, start)
     assert len(set(ids)) == PEOPLE
     return ids
@@ -120,6 +133,6 @@ def test_a_day_without_faults_reaches_everybody_once(engine_of, config, eight):
     assert list(world.judged()) == []
     assert world.counted()["delivered"] == PEOPLE
     assert world.counted()["reached twice"] == 0
-    assert {channel for _, channel in world.sends} == {"zalo"}
+    assert {channel for _, channel in world.sends} == {"zalo_cs", "zalo_uid", "zalo"}
     assert hours.day_of(world.now, config.station.zone) == hours.day_of(start, config.station.zone)
     world.close()

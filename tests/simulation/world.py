@@ -20,6 +20,7 @@ from gateway import channels as rooms
 from gateway import database, notices, tables, tokens
 from gateway.channels import codes
 from gateway.notices import Answer, Room, Task
+from gateway.rules import channels as names
 from gateway.rules import hours
 from gateway.rules.lifecycle.notice import FINAL
 from gateway.rules.settings import Settings
@@ -29,6 +30,16 @@ from gateway.worker.timetable import Timetable
 
 ROOM = Room(12, 6)
 SLACK = 60  # seconds that a deadline's end may be noticed late: the workers may all be dead at that moment
+
+
+NO = {
+    "zalo_cs": ("oa", "-230"),
+    "zalo_uid": ("oa", "-213"),
+    "zalo": ("zalo", "-118"),
+    "esms": ("esms", "101"),
+    "modem": ("cms", "1"),
+}
+"""A refusal of each channel; that of eSMS is of everybody."""
 
 
 class Crash(BaseException):
@@ -90,12 +101,12 @@ class Provider:
     def send(self, message: rooms.Message) -> rooms.Accepted:
         world, rng, day = self.world, self.world.rng, self.world.day
         world.handed_over(self.name, message)
-        if self.name == "zalo":
+        if names.provider(self.name) == "zalo":
             self._whole_account(message)
         if rng.random() < day.unreached:
             raise rooms.Unreachable("no connection", sent=False)
-        if rng.random() < day.refused * (1 if self.name == "zalo" else 0.1):
-            raise codes.complaint(*{"zalo": ("zalo", "-118"), "esms": ("esms", "101")}.get(self.name, ("cms", "1")))
+        if rng.random() < day.refused * (1 if names.provider(self.name) == "zalo" else 0.1):
+            raise codes.complaint(*NO[self.name])
         if rng.random() < day.unsure:
             self._takes(message, rng.random() < 0.5)
             raise rooms.Unreachable("no answer in time", sent=True)
@@ -109,10 +120,11 @@ class Provider:
             raise rooms.Unreachable("no connection", sent=False)
         if world.within(day.no_token):
             raise tokens.NoConsent("the Official Account is not connected")
+        table, full, night = ("zalo", "-144", "-133") if self.name == "zalo" else ("oa", "-211", "-234")
         if day.quota is not None and self.taken >= day.quota:
-            raise codes.complaint("zalo", "-144")
+            raise codes.complaint(table, full)
         if day.night_code and world.is_night():
-            raise codes.complaint("zalo", "-133")
+            raise codes.complaint(table, night)
 
     def _takes(self, message: rooms.Message, arrives: bool) -> None:
         """The provider has it: perhaps it arrives, perhaps a receipt says so, sooner or later."""
@@ -183,7 +195,9 @@ class World:
     def _hired(self, n: int) -> Hand:
         name = f"w{n}:{self.crashes}"
         desk = Desk(self.engine, self.config, tuple(self.providers), name)
-        return Hand(desk, Sender(self.engine, self.config, self.providers, lambda _t, text: text, lambda: self.now))
+        return Hand(
+            desk, Sender(self.engine, self.config, self.providers, lambda _t, text: text, lambda: self.now)
+        )
 
     def _on_commit(self, _connection: Any) -> None:
         """The axe may fall on the very commit: then nothing of it is in the database."""
@@ -305,8 +319,8 @@ class World:
                     "channel": channel,
                     "key": f"{channel}:{reference}:{chance}",
                     "event": "receipt",
-                    "reference": reference,
-                    "provider_ref": None,
+                    "reference": None if channel in names.TO_A_USER else reference,
+                    "provider_ref": f"{channel}-{reference}" if channel in names.TO_A_USER else None,
                     "delivered": arrived,
                     "body": "",
                     "done_at": None,
@@ -328,8 +342,12 @@ class World:
 
     def _open(self) -> int:
         with database.reading(self.engine) as session:
-            unsettled = select(func.count()).select_from(tables.Receipt).where(tables.Receipt.done_at.is_(None))
-            open_ones = select(func.count()).select_from(tables.Notice).where(tables.Notice.final_at.is_(None))
+            unsettled = (
+                select(func.count()).select_from(tables.Receipt).where(tables.Receipt.done_at.is_(None))
+            )
+            open_ones = (
+                select(func.count()).select_from(tables.Notice).where(tables.Notice.final_at.is_(None))
+            )
             return session.scalar(open_ones) + session.scalar(unsettled)
 
     # What became of it

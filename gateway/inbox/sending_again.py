@@ -1,0 +1,55 @@
+"""Sending once more what did not arrive: the same message, carried by a new notice."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from gateway import access, notices, tables
+from gateway.inbox.acting import Refusal, may_answer
+from gateway.inbox.reading import Reader, conversation, own_message
+from gateway.rules import channels, windows
+from gateway.rules.settings import Settings
+
+LOST = ("failed", "expired", "cancelled")
+
+
+def say_again(
+    session: Session, talk_id: int, message_id: int, reader: Reader, config: Settings, now: int
+) -> tables.ChatMessage | Refusal | None:
+    """The message, under way again; None if there is nothing to repeat (it arrived, or somebody was faster)."""
+    talk = conversation(session, talk_id, reader, lock=True)
+    message = own_message(session, talk_id, message_id) if talk is not None else None
+    if talk is None or message is None:
+        return Refusal.UNKNOWN
+    old = session.get(tables.Notice, message.notice_id, with_for_update=True) if message.notice_id else None
+    if old is None or old.state not in LOST or message.seen_at is not None:
+        return None
+    refused = may_answer(session, talk, config, now)
+    if refused is not None:
+        return refused
+    message.notice_id = notices.plan(
+        session, _planned(session, message, old, config, now), (channels.BY_CHAT,), now
+    )
+    session.get_one(tables.Notice, message.notice_id).repeats = old.id
+    old.handled, old.handled_by = "repeated", reader.name[:80]
+    talk.changed_at = now
+    access.audit(session, now, reader.name, "inbox.again", str(talk.id), message=message.id)
+    return message
+
+
+def _planned(
+    session: Session, message: tables.ChatMessage, old: tables.Notice, config: Settings, now: int
+) -> notices.Planned:
+    user = session.get_one(tables.ZaloUser, message.user_id)
+    until = windows.window(user.seen_at, now, config.zalo.free_hours, config.zalo.window_days).until
+    return notices.Planned(
+        key=f"repeat:{old.id}",
+        kind=channels.CHAT,
+        phone="",
+        zalo_user_id=message.user_id,
+        data=old.data,
+        due=now,
+        deadline=max(now + 1, min(until, now + config.notices.deadlines.other)),
+        language=old.language,
+        urgent=True,
+    )
