@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from gateway import access, database, kiosks, registrations, tables
 from gateway.notices.barriers import HELD
-from gateway.rules import phone
+from gateway.rules import channels, phone
 from gateway.rules.lifecycle.notice import FINAL, State
 from gateway.web import api, callers, dates
 
@@ -90,14 +90,18 @@ def _days(session: Session, today: date) -> Sequence:
 
 
 def _counts(session: Session, since: int) -> dict[str, int]:
-    counted = select(tables.Notice.state, func.count()).where(tables.Notice.created_at >= since)
+    counted = select(tables.Notice.state, func.count()).where(
+        tables.Notice.created_at >= since, tables.Notice.kind != channels.CHAT
+    )
     return dict(session.execute(counted.group_by(tables.Notice.state)).all())
 
 
 def _notices(session: Session, since: int, state: str) -> list[Told]:
     """Those that need a person first, then the newest."""
     urgency = case((tables.Notice.state.in_(NEEDS_A_PERSON), 0), else_=1)
-    wanted = select(tables.Notice).where(tables.Notice.created_at >= since)
+    wanted = select(tables.Notice).where(
+        tables.Notice.created_at >= since, tables.Notice.kind != channels.CHAT
+    )
     if state in set(State):
         wanted = wanted.where(tables.Notice.state == state)
     rows = session.scalars(

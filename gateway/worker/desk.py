@@ -148,6 +148,8 @@ class Desk:
     def _record(self, brought: Brought, session: Session, found: Turn, now: int) -> None:
         if brought.results:
             notices.record(session, brought.results, now, self.terms(session, now))
+            if any(one.task.kind == channels.CHAT for one in brought.results):
+                database.ring(session)  # who answered sees that it is on its way
             for channel, (left, total) in _left(brought.results).items():
                 quotas.noted(session, channel, left, total, now)
         if brought.answers:

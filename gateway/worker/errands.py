@@ -44,6 +44,7 @@ class Errands:
         self._every(HOUR, "limits", self._limits, now)
         self._every(TAGS_SECONDS, "templates", self._templates, now)
         self._every(DETAILS_SECONDS, "followers", self._followers, now)
+        self._every(TAGS_SECONDS, "newcomers", self._newcomers, now)
         self._every(TAGS_SECONDS, "tags", self._tags, now)
 
     def _every(self, seconds: int, name: str, run: Callable[[int], Any], now: int) -> None:
@@ -78,6 +79,10 @@ class Errands:
             due = followers.due(session, self._config, now)
         if due:
             followers.sync(self._engine, self._account, self._config, now, DETAILS)
+
+    def _newcomers(self, now: int) -> None:
+        """Who has just written is to have a name when somebody answers."""
+        followers.meet(self._engine, self._account, self._config, now)
 
     def _tags(self, now: int) -> None:
         followers.push_tags(self._engine, self._account, now)

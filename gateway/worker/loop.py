@@ -186,6 +186,8 @@ class Worker:
             try:
                 with database.writing(self._engine) as session:
                     took = chat.take_in(session, self._config, self._words, self._now(), EVENTS_AT_ONCE)
+                    if took:
+                        database.ring(session)  # whoever looks at the inbox
             except Exception as fault:
                 took = 0
                 log.error("what people said could not be worked off now: %s", storage.in_short(fault))
