@@ -38,7 +38,7 @@ bench: $(VENV)/.tests
 # Draws README's pictures anew from the running program
 pictures: $(VENV)/.tests
 	@bash .ci/packages test
-	@$(PY) -m pytest tests/browser/test_walk.py -n 0 --pictures .github/pictures
+	@$(PY) -m pytest tests/browser/test_walk.py tests/browser/test_conversation.py -n 0 --pictures .github/pictures
 
 $(VENV)/.product: requirements.txt
 	@bash .ci/packages run

@@ -18,6 +18,8 @@ KINDS = (
     "refused", "quota", "consent", "outage", "hook", "stuck",
     "template", "quota_soon", "consent_soon", "webhook",
 )  # fmt: skip
+CONSENT = "consent"
+"""The key of the one alert that a person must consent again, whoever finds it."""
 _c = tables.Alert.__table__.c
 
 

@@ -88,7 +88,7 @@ def _tell(
         deadline=now + lasting.get(kind, config.policy.missed_within),
         ticket_id=ticket.id,
     )
-    notices.plan(session, planned, notices.ladder(config), now)
+    notices.plan(session, planned, notices.ladder(config), now, config.zalo.shared_phone)
 
 
 def _tell_near(session: Session, called: tables.Ticket, config: Settings, now: int) -> None:

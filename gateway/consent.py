@@ -177,7 +177,7 @@ def look(session: Session, config: Settings, now: int) -> None:
     lost = found.state in (State.LOST, State.UNREADABLE)
     oa_id = config.zalo.oa_id
     about = {"channel": "zalo", "reason": found.reason, "until": found.renew_by}
-    _told(session, tokens.alert_key(oa_id), "consent" if lost else None, about, now)
+    _told(session, alerts.CONSENT, "consent" if lost else None, about, now)
     soon = "consent_soon" if found.state is State.SOON else None
     _told(session, tokens.soon_key(oa_id), soon, about, now)
 
@@ -186,7 +186,7 @@ def _told(session: Session, key: str, kind: str | None, about: dict, now: int) -
     """An alert of this kind, or none; its row is touched a few times a day only."""
     opened = session.scalar(select(tables.Alert).filter_by(key=key, closed_at=None))
     if kind is None:
-        if opened is not None:
+        if opened is not None and "code" not in opened.data:  # what a refusal raised ends with the refusal
             alerts.over(session, key, now)
     elif opened is None or not 0 <= now - opened.seen_at < REMIND_SECONDS:
         alerts.raised(session, key, kind, about, now)

@@ -25,6 +25,8 @@ VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 COUNTED = (channels.BY_USER_ID, channels.BY_PHONE)
 LOW_PERCENT = 20
 DAY = 86_400
+LARGEST = 2**31 - 1  # as large a number as a column holds
+APART = 512  # answers on their way at once differ by less; by more, it is another day at Zalo
 _c = tables.ZaloQuota.__table__.c
 _n = tables.Notice.__table__.c
 _CREATED = text("notices.state = 'created'")  # as the partial index says it: a parameter would hide it
@@ -45,14 +47,21 @@ def noted(
     zone: ZoneInfo = VIETNAM,
 ) -> None:
     """An answer said what is left. Answers come back in any order, so a day's smallest counts, until the day or
-    its total is another one; what an answer of an older day said is no news."""
+    its total is another one; what an answer of an older day said is no news. Far more than the smallest is a
+    day that Zalo began later than we do. A number that is none to count with is how Zalo says "no limit".
+    """
+    if not 0 <= remaining <= LARGEST:
+        return
+    total = total if total is not None and 0 <= total <= LARGEST else None
     begins = _midnight(now, zone)
     dialect = postgresql if database.on_postgresql(session) else sqlite
     insert = dialect.insert(tables.ZaloQuota.__table__)
     insert = insert.values(channel=channel, remaining=remaining, total=total, at=now)
     new = insert.excluded
     resized = and_(new.total.is_not(None), _c.total.is_not(None), new.total != _c.total)
-    fresh = or_(_c.at < begins, resized)
+    apart = case((_c.total < 2 * APART, _c.total // 2), else_=APART)
+    refilled = and_(new.at >= _c.at, new.remaining - _c.remaining > apart)
+    fresh = or_(_c.at < begins, resized, refilled)
     statement = insert.on_conflict_do_update(
         index_elements=["channel"],
         set_={

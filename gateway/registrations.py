@@ -309,7 +309,7 @@ def plan_appointment(
         deadline=deadline,
         ticket_id=ticket.id,
     )
-    return notices.plan(session, planned, notices.ladder(config), now)
+    return notices.plan(session, planned, notices.ladder(config), now, config.zalo.shared_phone)
 
 
 def facts(ticket: tables.Ticket, site: tables.Site, config: Settings) -> dict[str, str]:
@@ -391,6 +391,8 @@ def move(
             "Số đã được cấp nên không đổi ngày được. Hãy huỷ và đăng ký lại.",
             "Numbers are given already, so the day cannot be moved. Cancel and register again.",
         )
+    if all(person.shift_id == shift.id for person in people):
+        return shift  # asked twice: their hour stays
     names_ = [person.name for person in people]
     limits = _limits(session, registration.phone, names_, shift, config, registration.id)
     if limits:

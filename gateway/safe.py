@@ -71,8 +71,14 @@ def is_sealed(text: str) -> bool:
 
 
 def of(config: Settings) -> Safe:
-    """The safe of this installation; its key is made the first time it is needed."""
-    return Safe(configuration.own_secret(config, KEY))
+    """The safe of this installation; its key is made the first time it is needed. Raises `WrongKey`."""
+    try:
+        return Safe(configuration.own_secret(config, KEY))
+    except OSError as fault:
+        raise WrongKey(
+            f"Không tạo được tệp khoá zalo.token_key ({fault.strerror}) / "
+            f"the key file for the Zalo tokens cannot be made ({fault.strerror}): zalo.token_key"
+        ) from fault
 
 
 @dataclass(frozen=True)
@@ -101,11 +107,15 @@ class Spool:
         content = {"spent": _digest(spent), **vars(pair)}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         aside = self._folder / f".{self._stem}.{secrets.token_hex(6)}"
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(self._safe.seal(json.dumps(content)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, self._path(generation))
+        try:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(self._safe.seal(json.dumps(content)))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, self._path(generation))
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
         _fsync(self._folder)
 
     def read(self, generation: int, refresh_token: str) -> Spooled | None:
@@ -122,11 +132,14 @@ class Spool:
             return None
 
     def drop(self, generation: int) -> None:
-        """This generation's pair and older ones are in the database or of no use."""
+        """This generation's pair and older ones are in the database or of no use; one that stays harms nobody."""
         for path in self._folder.glob(f"{self._stem}.*"):
             number = path.name.rpartition(".")[2]
             if number.isdecimal() and int(number) <= generation:
-                path.unlink(missing_ok=True)
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as fault:
+                    log.warning("a spool of Zalo tokens that is over cannot be removed (%s)", fault)
 
     def _path(self, generation: int) -> Path:
         return self._folder / f"{self._stem}.{generation}"

@@ -133,7 +133,8 @@ def _asked(client: Client, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, A
                 answers[template_id] = {"status": ABSENT, "reason": _text(getattr(fault, "reason", ""), 200)}
                 continue
             log.warning("template %s cannot be read: %s: %s", template_id, type(fault).__name__, fault)
-            if getattr(fault, "scope", "") not in ("message", "template"):
+            alone = isinstance(fault, ValueError) or getattr(fault, "scope", "") in ("message", "template")
+            if not alone:
                 return answers, failed + len(ids) - place  # the others would wait in vain as well
             failed += 1
     return answers, failed

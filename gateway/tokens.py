@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ AGAIN_SECONDS = 60
 REST_SECONDS = (5, 15, 60)  # between two refreshes that failed, so that nobody hammers at Zalo
 COLUMNS = ("access_token", "refresh_token", "previous_refresh_token")
 NO_CONSENT = "no_consent"  # how the breakers of channels that found none are marked
+GRANT_CODES = (NO_CONSENT, "-124", "-216", "-220", "-222", "-223", "452")  # what a new consent may make well
+RENEWED = "gateway"  # who stores a pair that was renewed and not consented
 
 
 class NoConsent(Exception):
@@ -65,11 +67,6 @@ class Grant:
     lost_reason: str
 
 
-def alert_key(oa_id: str) -> str:
-    """Under which the officer is told that a person must consent again."""
-    return f"consent:{oa_id}"
-
-
 def soon_key(oa_id: str) -> str:
     """Under which the officer is told that the consent runs out soon."""
     return f"consent_soon:{oa_id}"
@@ -91,21 +88,22 @@ def store(
     if row is None:
         row = tables.ZaloToken(oa_id=oa_id, generation=0, previous_refresh_token="", refreshing_until=0)
         session.add(row)
-    before = row.refresh_token or ""
+    before, consented = row.refresh_token or "", by != RENEWED
+    healed = consented or bool(row.lost_reason)
     row.previous_refresh_token = before if not before or is_sealed(before) else safe.seal(before)
     row.access_token, row.refresh_token = safe.seal(access_token), safe.seal(refresh_token)
     row.access_until, row.refreshed_at = now + life, now
     row.generation, row.refreshing_until, row.refused_at, row.lost_reason = row.generation + 1, 0, 0, ""
-    for key in (alert_key(oa_id), soon_key(oa_id)):
+    for key in (alerts.CONSENT, soon_key(oa_id)) if healed else (soon_key(oa_id),):
         alerts.over(session, key, now)
-    _try_channels_again(session, now)
+    _try_channels_again(session, GRANT_CODES if consented else (NO_CONSENT,), now)
     access.audit(session, now, by, "zalo.token", oa_id)
 
 
-def _try_channels_again(session: Session, now: int) -> None:
-    """What was shut because there was no consent is tried at once, and not in a quarter of an hour."""
+def _try_channels_again(session: Session, codes: Sequence[str], now: int) -> None:
+    """What was shut for want of a consent is tried at once, and not in a quarter of an hour."""
     shut = update(tables.Breaker).where(
-        tables.Breaker.code == NO_CONSENT, tables.Breaker.state == "open", tables.Breaker.probe_at > now
+        tables.Breaker.code.in_(codes), tables.Breaker.state == "open", tables.Breaker.probe_at > now
     )
     session.execute(shut.values(probe_at=now).execution_options(synchronize_session=False))
 
@@ -217,7 +215,7 @@ class Tokens:
         return kept
 
     def _store(self, session: Session, pair: Spooled) -> None:
-        store(session, self._oa_id, pair.access, pair.refresh, pair.life, pair.at, "gateway", safe=self._safe)
+        store(session, self._oa_id, pair.access, pair.refresh, pair.life, pair.at, RENEWED, safe=self._safe)
 
     def _rejected(self, grant: Grant, fault: Rejected) -> str:
         """Refused once may be Zalo's mood; refused again a minute later, a person must consent again."""
@@ -233,7 +231,7 @@ class Tokens:
             if lost:
                 row.lost_reason = _lost(fault)
                 data = {"channel": "zalo", "code": fault.code[:40], "reason": row.lost_reason}
-                alerts.raised(session, alert_key(self._oa_id), "consent", data, now)
+                alerts.raised(session, alerts.CONSENT, "consent", data, now)
         if lost:
             log.error("Zalo refused the refresh token twice (%s): somebody must consent again", fault.code)
             raise NoConsent(_lost(fault)) from fault
@@ -277,7 +275,8 @@ class Tokens:
         with database.writing(self._engine) as session:
             row, grant, found = self._recovered(session)
             mine = grant.access == used
-            if mine and now < row.refreshing_until <= now + self._lease:
+            # A lease of a clock that is ahead of ours counts; one of a clock that was set back since does not
+            if mine and now < row.refreshing_until <= now + 2 * self._lease:
                 return None
             if mine:
                 self._may_try(row, now)

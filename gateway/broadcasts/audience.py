@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -197,15 +198,16 @@ def _users(session: Session, ids: Collection[str]) -> dict[str, tables.ZaloUser]
 
 
 def _owners(session: Session, numbers: Collection[str]) -> dict[str, tables.ZaloUser]:
-    """Phone → the Zalo user who shared it last."""
-    rows = sorted(_in_portions(session, _u.phone, numbers), key=lambda row: (row.phone_at or 0, row.id))
-    return {row.phone: row for row in rows if row.phone}
+    """Phone → the Zalo user who shared it; one that two of them claim goes by phone, as any notice does."""
+    rows = [row for row in _in_portions(session, _u.phone, numbers) if row.phone]
+    claims = Counter(row.phone for row in rows)
+    return {row.phone: row for row in rows if claims[row.phone] == 1}
 
 
-def _in_portions(session: Session, column: Any, values: Collection[str]) -> Iterable[tables.ZaloUser]:
+def _in_portions(session: Session, column: Any, values: Collection[str]) -> Iterable[Any]:
     ordered = sorted(values)
     for start in range(0, len(ordered), _PORTION):
-        yield from session.scalars(select(_u).where(column.in_(ordered[start : start + _PORTION])))
+        yield from session.scalars(select(column.class_).where(column.in_(ordered[start : start + _PORTION])))
 
 
 def _opted_out(session: Session, now: int) -> frozenset[str | None]:
@@ -215,4 +217,5 @@ def _opted_out(session: Session, now: int) -> frozenset[str | None]:
     said = set(session.scalars(select(tag.user_id).where(tag.tag == followers.NO_NEWS)))
     names = said.union(session.scalars(refused))
     theirs = {row.phone for row in _in_portions(session, _u.id, names) if row.phone}
+    theirs |= {row.phone for row in _in_portions(session, _r.zalo_user_id, said) if row.phone}
     return frozenset(names | theirs)

@@ -114,7 +114,7 @@ def _plan(session: Session, row: tables.Broadcast, found: Preview, config: Setti
     due = max(now, row.due or now)
     by_phone = [_planned(row, one, due, found.deadline) for one in found.gathered.people if one.phone]
     by_user = [_planned(row, one, due, found.deadline) for one in found.gathered.people if not one.phone]
-    notices.plan_all(session, by_phone, rungs, now)
+    notices.plan_all(session, by_phone, rungs, now, config.zalo.shared_phone)
     notices.plan_all(session, by_user, [name for name in rungs if name in channels.TO_A_USER] or rungs, now)
 
 

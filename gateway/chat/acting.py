@@ -28,13 +28,14 @@ def cancel(talk: Talk, asked: Understood) -> None:
     chosen = theirs.named(mine, asked.argument) if asked.argument else []
     if not chosen and len(mine) == 1 and not asked.argument:
         chosen = mine
-    if not chosen or (len(chosen) > 1 and asked.argument != ALL):
+    if not chosen or (len(chosen) > 1 and asked.argument.partition(" ")[0] != ALL):
         return _which(talk, chosen or mine, "#huy", N_("Ông/bà muốn huỷ số nào?"), N_("Huỷ %(who)s"))
-    if asked.confirmed:
+    seal = theirs.seal(chosen)
+    if asked.confirmed and asked.argument.endswith(f" {seal}"):
         return _cancelled(talk, chosen)
     listed = "\n\n".join(theirs.described(talk, one) for one in chosen)
     told = talk.word(N_("Ông/bà chắc chắn muốn huỷ? Huỷ rồi thì không lấy lại được chỗ này."))
-    named = ALL if len(chosen) > 1 else theirs.reference(chosen[0], mine)
+    named = f"{ALL if len(chosen) > 1 else theirs.reference(chosen[0], mine)} {seal}"
     yes = talk.word(N_("Vâng, huỷ %(who)s"), who=_who(talk, chosen))
     return talk.say(
         f"{told}\n\n{listed}",

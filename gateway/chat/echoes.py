@@ -42,7 +42,9 @@ def said(talk: Talk, event: Heard, receipt: tables.Receipt) -> str:
             at=event.at,
         )
     )
-    if event.of_admin:  # a person; an automatic answer of Zalo's own leaves the conversation as it is
+    if event.of_admin and event.at < conversation.asked_at:  # told late: what was asked since still waits
+        conversation.answered_at = max(conversation.answered_at or 0, event.at)
+    elif event.of_admin:  # a person; an automatic answer of Zalo's own leaves the conversation as it is
         conversations.answered(conversation, event.at)
     conversation.changed_at = talk.now
     session.flush()

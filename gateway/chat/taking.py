@@ -5,6 +5,7 @@ The webhook has stored them; here each changes what is known of a person, is ans
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -96,6 +97,9 @@ def _taken(
         return account.changed(session, config, event, now), False
     if not event.user_id:
         return "kept", False
+    if _before_withdrawal(session, event):
+        receipt.body = ""
+        return "erased", False
     if event.name == "user_withdraw":
         return _withdrawn(session, config, event, receipt, now), True
     act = _act(event)
@@ -118,8 +122,21 @@ def _act(event: Heard) -> Act | None:
     return _ACTS.get(event.name)
 
 
+def _before_withdrawal(session: Session, event: Heard) -> bool:
+    """Whether somebody withdrew since: what is told late of the time before is not to be known again."""
+    row = session.get(tables.Fact, _withdrawal(event.user_id))
+    again = event.name == "user_withdraw"
+    return row is not None and event.order < int(row.value) + again
+
+
+def _withdrawal(user_id: str) -> str:
+    """The name of the fact that says when somebody withdrew (ms), without saying who."""
+    return f"withdrawn:{hashlib.sha256(user_id.encode()).hexdigest()}"
+
+
 def _withdrawn(session: Session, config: Settings, event: Heard, receipt: tables.Receipt, now: int) -> str:
     followers.erase(session, event.user_id, config, now)
+    session.merge(tables.Fact(name=_withdrawal(event.user_id), value=str(event.order), at=now))
     receipt.body = ""
     return "erased"
 

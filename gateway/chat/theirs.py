@@ -6,6 +6,7 @@ since a number that somebody typed proves nothing.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from gateway.rules.wording import N_
 LIVE = (State.BOOKED, State.WAITING, State.CALLED, State.SERVING, State.NO_SHOW)
 SHOWN = 12
 ALL = "tatca"
+SEALED = "="
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _walked_in(talk: Talk) -> list[Turn]:
 
 def named(given: Sequence[Turn], argument: str) -> list[Turn]:
     """Those that a command's argument names: a number as it is printed or typed, or "~7" from our own button."""
-    wanted = re.sub(r"[\s-]", "", argument).upper()
+    wanted = re.sub(r"[\s-]", "", argument.partition(SEALED)[0]).upper()
     if wanted == ALL.upper():
         return list(given)
     if re.fullmatch(r"~\d{1,15}", wanted):
@@ -117,6 +119,12 @@ def reference(turn: Turn, among: Sequence[Turn]) -> str:
         if len(alike) == 1:
             return turn.ticket.number
     return f"~{turn.applicant.id}" if turn.applicant else ""
+
+
+def seal(chosen: Sequence[Turn]) -> str:
+    """Stands for exactly these turns at their hours, so that a button of last week means nothing else today."""
+    given = sorted((one.applicant.id, one.slot_at or 0) for one in chosen if one.applicant)
+    return f"{SEALED}{hashlib.sha256(repr(given).encode()).hexdigest()[:12]}"
 
 
 def described(talk: Talk, turn: Turn) -> str:

@@ -5,12 +5,13 @@ Numbers, hours and states stay for the reports; whose they were does not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway import access, notices, registrations, tables
+from gateway.notices import people
 from gateway.rules.settings import Settings
 
 ERASED = ""
@@ -30,20 +31,11 @@ def erase(session: Session, user_id: str, config: Settings, now: int) -> bool:
     cancelled = sum(
         registrations.cancel(session, one, None, notices.policy(config), now, "zalo") for one in mine
     )
+    phones = {one.phone for one in mine} | {user.phone if user and user.phone else ERASED}
     _erase_registrations(session, [one.id for one in mine])
     _erase_notices(session, user_id, config, now)
     _erase_talk(session, user_id)
-    # The raw events hold their words too; one that is still to be read is read first
-    _do(
-        session,
-        update(tables.Receipt)
-        .where(
-            tables.Receipt.channel.in_(("oa", "zalo")),
-            tables.Receipt.done_at.is_not(None),
-            tables.Receipt.body.contains(f'"{user_id}"', autoescape=True),
-        )
-        .values(body=ERASED),
-    )
+    _erase_traces(session, user_id, phones - {ERASED})
     access.audit(session, now, "zalo", "zalo.withdraw", registrations=len(mine), cancelled=cancelled)
     return True
 
@@ -58,8 +50,17 @@ def _erase_registrations(session: Session, ids: Sequence[int]) -> None:
 
 
 def _erase_notices(session: Session, user_id: str, config: Settings, now: int) -> None:
-    """What was not said yet is withdrawn; of what was said only that it was stays."""
+    """What was not said yet is withdrawn; of what was said only that it was stays.
+
+    What is for a phone number that they only shared is somebody's all the same: it goes by phone.
+    """
     mine = select(tables.Notice.id).where(tables.Notice.zalo_user_id == user_id)
+    for row in session.scalars(
+        mine.with_only_columns(tables.Notice).order_by(tables.Notice.id).with_for_update()
+    ):
+        if row.data.get(people.CLAIMED):
+            people.disown(row)
+    session.flush()
     for notice_id in session.scalars(mine.where(tables.Notice.final_at.is_(None)).order_by(tables.Notice.id)):
         notices.cancel(session, notice_id, now, notices.policy(config), "withdrawn")
     said = update(tables.Notice).where(tables.Notice.zalo_user_id == user_id)
@@ -83,6 +84,22 @@ def _erase_talk(session: Session, user_id: str) -> None:
     )
     for change in gone:
         _do(session, change)
+
+
+def _erase_traces(session: Session, user_id: str, phones: Collection[str]) -> None:
+    """The raw events hold their words and phones too; one that is still to be read is read first."""
+    marks = [f'"{user_id}"', *(one.removeprefix("+84") for one in phones)]
+    raw = update(tables.Receipt).where(
+        tables.Receipt.done_at.is_not(None),
+        tables.Receipt.body != ERASED,
+        or_(*(tables.Receipt.body.contains(one, autoescape=True) for one in marks)),
+    )
+    _do(session, raw.values(body=ERASED))
+    theirs = tables.Registration.phone == tables.Suppression.phone  # somebody else's as well: theirs stays
+    spared = delete(tables.Suppression).where(
+        tables.Suppression.phone.in_(phones), ~select(tables.Registration.id).where(theirs).exists()
+    )
+    _do(session, spared)
 
 
 def _do(session: Session, change) -> None:

@@ -37,7 +37,7 @@ from gateway.inbox.reading import (
     thread,
     threads,
 )
-from gateway.inbox.sending_again import say_again
+from gateway.inbox.sending_again import look, say_again
 from gateway.inbox.uploading import LARGEST_FILE, Document, NotTaken, document
 from gateway.inbox.watching import Change, changes
 
@@ -46,6 +46,7 @@ __all__ = [
     "Document",
     "NotTaken",
     "document",
+    "look",
     "LONGEST",
     "MESSAGES",
     "STATES",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import access, notices, tables
+from gateway import access, database, notices, tables
+from gateway.chat import conversations, saying
 from gateway.inbox.acting import Refusal, may_answer
 from gateway.inbox.reading import Reader, conversation, own_message
 from gateway.rules import channels, windows
 from gateway.rules.settings import Settings
 
+MOST = 200
+LOOK_BACK = 8 * 86_400  # no answer is under way for longer
 LOST = ("failed", "expired", "cancelled")
 
 
@@ -32,9 +36,39 @@ def say_again(
     )
     session.get_one(tables.Notice, message.notice_id).repeats = old.id
     old.handled, old.handled_by = "repeated", reader.name[:80]
+    if talk.asked_at <= message.at:  # nothing was asked since: this is the answer
+        conversations.answered(talk, now)
     talk.changed_at = now
     access.audit(session, now, reader.name, "inbox.again", str(talk.id), message=message.id)
     return message
+
+
+def look(session: Session, now: int) -> int:
+    """Whoever was not reached by our answer waits again; how many conversations. Again changes nothing."""
+    talk, message, notice = tables.Conversation, tables.ChatMessage, tables.Notice
+    lost = (
+        select(message.id)
+        .join(notice, notice.id == message.notice_id)
+        .where(
+            message.conversation_id == talk.id,
+            message.by.not_in((saying.AUTO, "")),
+            notice.kind == channels.CHAT,
+            notice.state.in_(("failed", "expired")),
+            notice.created_at >= talk.answered_at,
+        )
+    )
+    wanted = select(talk).where(
+        talk.state == conversations.ANSWERED,
+        talk.closed_at.is_(None),
+        talk.answered_at > now - LOOK_BACK,
+        lost.exists(),
+    )
+    found = session.scalars(wanted.order_by(talk.id).limit(MOST).with_for_update(skip_locked=True)).all()
+    for one in found:
+        one.state, one.changed_at = conversations.WAITING, now
+    if found:
+        database.ring(session)
+    return len(found)
 
 
 def _planned(

@@ -108,7 +108,7 @@ def heard(session: Session, news: Iterable[News], now: int, rule: Policy) -> Cha
             changed.closed.append(_barrier(row))
             alerts.over(session, _key(one), now)
             if channels.provider(one.channel) == "zalo" and one.subject == ALL:
-                alerts.over(session, "consent", now)
+                alerts.over(session, alerts.CONSENT, now)
             _release(session, one, now)
     session.flush()
     return changed
@@ -116,7 +116,8 @@ def heard(session: Session, news: Iterable[News], now: int, rule: Policy) -> Cha
 
 def _raise(session: Session, news: News, breaker: Breaker, now: int) -> None:
     if news.alert == "consent":  # one grant for all of Zalo's channels: one thing to be told
-        alerts.raised(session, "consent", "consent", {"channel": "zalo", "reason": news.reason}, now)
+        about = {"channel": "zalo", "code": news.code, "reason": news.reason}
+        alerts.raised(session, alerts.CONSENT, "consent", about, now)
         return
     kind = "outage" if breaker.fault is Fault.OUTAGE else news.alert
     data = {

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from gateway import database, tables
 from gateway.notices import people, steps
+from gateway.rules import channels
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
 from gateway.rules.settings import Settings
 
-URGENT = frozenset({"called", "near", "alert"})
 _notices = tables.Notice.__table__
 _INSERT = sqlite.insert(_notices).on_conflict_do_nothing().returning(_notices.c.id)
 # One parameter instead of a quarter of a million: a batch of 10,000 takes a third of the time
@@ -46,17 +46,30 @@ class Planned:
     api_key_id: int | None = None
     urgent: bool | None = None
 
+    @property
+    def at_once(self) -> bool:
+        return self.kind in channels.URGENT if self.urgent is None else self.urgent
 
-def plan(session: Session, planned: Planned, ladder: Sequence[str], now: int) -> str | None:
+
+def plan(
+    session: Session, planned: Planned, ladder: Sequence[str], now: int, by_shared_phone: bool = True
+) -> str | None:
     """Write a notice down; its id, or None if one with this key exists already."""
-    return plan_all(session, [planned], ladder, now)[0]
+    return plan_all(session, [planned], ladder, now, by_shared_phone)[0]
 
 
 def plan_all(
-    session: Session, planned: Sequence[Planned], ladder: Sequence[str], now: int
+    session: Session,
+    planned: Sequence[Planned],
+    ladder: Sequence[str],
+    now: int,
+    by_shared_phone: bool = True,
 ) -> list[str | None]:
-    """Write notices down, in their order; an id for each, or None where its key exists already."""
-    written = [_row(one, rungs, now) for one, rungs in people.addressed(session, planned, ladder, now)]
+    """Write notices down, in their order; an id for each, or None where its key exists already.
+
+    `by_shared_phone`: a phone number may lead to the Zalo user who shared it (`[zalo] shared_phone`).
+    """
+    written = [_row(one, rungs, now) for one, rungs in people.addressed(session, planned, ladder, now, by_shared_phone)]
     # RETURNING says which are new on both databases; the drivers' row counts do not
     fresh: set[str] = set()
     if database.on_postgresql(session):
@@ -68,7 +81,6 @@ def plan_all(
 
 
 def _row(planned: Planned, ladder: Sequence[str], now: int) -> dict[str, Any]:
-    urgent = planned.kind in URGENT if planned.urgent is None else planned.urgent
     return {
         "id": steps.new_id("n"),
         "key": planned.key,
@@ -79,7 +91,7 @@ def _row(planned: Planned, ladder: Sequence[str], now: int) -> dict[str, Any]:
         "data": dict(planned.data),
         "ticket_id": planned.ticket_id,
         "api_key_id": planned.api_key_id,
-        "urgent": urgent,
+        "urgent": planned.at_once,
         "ladder": steps.SEPARATOR.join(ladder),
         "channel": ladder[0],
         "state": State.CREATED.value,
@@ -142,7 +154,7 @@ def repeat(session: Session, notice_id: str, by: str, config: Settings, now: int
         api_key_id=old.api_key_id,
         urgent=old.urgent,
     )
-    fresh = plan(session, planned, steps.ladder(config), now)
+    fresh = plan(session, planned, steps.ladder(config), now, config.zalo.shared_phone)
     if fresh is not None:
         session.get_one(tables.Notice, fresh).repeats = old.id
         old.handled, old.handled_by = "repeated", by[:80]

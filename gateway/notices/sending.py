@@ -192,6 +192,8 @@ class _Claim:
             self._terms.barriers[wall.channel, wall.subject] = wall
         if probing or wall.breaker.state is breakers.State.CLOSED:
             self._claim(row, wall.subject if probing else None)
+        elif wall.breaker.fault is breakers.Fault.OUTAGE and _further_way(row):
+            self._pass(row, wall.code, wall.reason)
         elif wall.breaker.fault is breakers.Fault.OUTAGE:
             self.steps.take(row, Event(Happening.CLAIMED), self._now)
             self._note(row, "unreached", wall.code, wall.reason)
@@ -231,6 +233,12 @@ class _Claim:
             }
         )
         return attempt_id
+
+
+def _further_way(row: Row) -> bool:
+    """Whether the same provider's next way follows: its last one is waited for, and not each of them in turn."""
+    following = steps.channel_at(row.ladder, row.rung + 1)
+    return following != "" and channels.provider(following) == channels.provider(row.channel)
 
 
 def _chance(notice_id: str) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, bindparam, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -176,15 +176,20 @@ def _reported(session: Session, answer: Answer, now: int) -> bool:
     return session.execute(change.execution_options(synchronize_session=False)).rowcount > 0
 
 
-def adopt(session: Session, ladder: Sequence[str], most: int, now: int, policy: Policy) -> int:
+def adopt(
+    session: Session, ladder: Sequence[str], most: int, now: int, policy: Policy, used: Collection[str] = ()
+) -> int:
     """Give what waits for a channel that is not configured any more a rung that is. How many rows.
+
+    `used` are the channels that something goes by although no ladder begins there: answers in the chat.
 
     A notice keeps the ladder it was planned with, so that a changed configuration never makes a rung mean
     another channel; here it gets the part of the new ladder that it has not tried.
     """
+    answer = and_(_c.kind == channels.CHAT, _c.channel.in_(used))
     stranded = session.scalars(
         select(tables.Notice)
-        .where(_c.state == State.CREATED.value, _c.channel.not_in(ladder))
+        .where(_c.state == State.CREATED.value, _c.channel.not_in(ladder), ~answer)
         .limit(most)
         .with_for_update(skip_locked=True)
     ).all()
@@ -198,7 +203,7 @@ def _rehouse(session: Session, row: tables.Notice, ladder: Sequence[str], now: i
     handed_over = tables.Attempt.state.not_in(("skipped", "unreached", "postponed"))
     mine = select(tables.Attempt.channel).where(tables.Attempt.notice_id == row.id, handed_over)
     tried = set(session.scalars(mine))
-    rungs = channels.fitting(ladder, row.kind, row.zalo_user_id, chatting=False)
+    rungs = channels.fitting(ladder, row.kind, row.phone, row.zalo_user_id, chatting=False)
     rest = [channel for channel in rungs if channel not in tried and row.kind != channels.CHAT]
     done = [channel for channel in row.ladder.split(steps.SEPARATOR) if channel in tried]
     if rest:

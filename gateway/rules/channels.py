@@ -16,6 +16,9 @@ ALL = (*ZALO, "esms", "modem")
 TO_A_USER = frozenset({BY_CHAT, BY_USER_ID})
 """Those that need a Zalo user id in place of a phone number."""
 
+URGENT = frozenset({"called", "near", "alert"})
+"""The kinds of notice that are of no use in an hour."""
+
 CHAT = "chat"
 """The kind of a notice that is an answer in a conversation: it goes by chat or not at all."""
 
@@ -47,11 +50,20 @@ def here(config: Settings) -> tuple[str, ...]:
     return tuple(name for name in used(config) if not wanted or provider(name) in wanted)
 
 
-def fitting(rungs: Sequence[str], kind: str, user_id: str | None, chatting: bool) -> tuple[str, ...]:
-    """Of a ladder what can reach this person; `chatting`: they have spoken to the page lately."""
+def fitting(
+    rungs: Sequence[str], kind: str, phone: str, user_id: str | None, chatting: bool, urgent: bool = False
+) -> tuple[str, ...]:
+    """Of a ladder what can reach this person; `chatting`: they have spoken to the page lately.
+
+    Who must be told at once is tried by one of Zalo's ways only, the best: waiting for a receipt of each would
+    leave SMS no time. Where nothing fits, the ladder stays, and whoever tries says why it does not reach them.
+    """
     fit = tuple(
         name
         for name in rungs
-        if not (name in TO_A_USER and not user_id) and not (name == BY_CHAT and kind != CHAT and not chatting)
+        if (user_id if name in TO_A_USER else phone) and (name != BY_CHAT or kind == CHAT or chatting)
     )
+    if urgent and kind != CHAT:
+        further = {name for name in fit if name in ZALO} - {next((name for name in fit if name in ZALO), "")}
+        fit = tuple(name for name in fit if name not in further)
     return fit or tuple(rungs)

@@ -115,7 +115,7 @@ def understand(text: str) -> Understood:
     if exact is not None:
         return exact
     core = _core(folded)
-    for words in dict.fromkeys((core, _untyped(folded), _untyped(core))):
+    for words in dict.fromkeys((_blunt(folded), core, _untyped(folded), _untyped(core))):
         found = _numbered(words) or _exact(words)
         if found is not None:
             return Understood(found.intent, found.argument)
@@ -193,6 +193,17 @@ def _numbered(words: str) -> Understood | None:
         if found:
             return Understood(intent, found[1].replace(" ", "").upper())
     return None
+
+
+def _blunt(folded: str) -> str:
+    """ "xin chào ạ" is a greeting, and no "ạ" after something polite: a phrase without its last particles."""
+    words = folded.split()
+    while len(words) > 1 and words[-1] in _PARTICLES and " ".join(words) not in _known():
+        words.pop()
+    return " ".join(words)
+
+
+_PARTICLES = frozenset(("a", "nhe", "nha", "voi", "ad", "admin"))
 
 
 def _core(folded: str) -> str:

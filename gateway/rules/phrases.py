@@ -111,7 +111,8 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
         """
         tố cáo, tố giác, khiếu nại, phản ánh, kiến nghị, bức xúc, thái độ, nhũng nhiễu, hối lộ, tiêu
         cực, sách nhiễu, đòi tiền, vòi tiền, chờ lâu, đợi lâu, lừa đảo, trộm, đánh nhau, gây rối, đánh
-        bạc, ma tuý, hách dịch, cửa quyền, quát, phàn nàn, complain, complaint, report, bribe, rude,
+        bạc, ma tuý, hách dịch, cửa quyền, quát, phàn nàn, tham nhũng, lót tay, xúc phạm, đe doạ, hành hung, bạo hành,
+        corrupt, corruption, complain, complaint, report, bribe, rude,
         denounce
         """
     ),

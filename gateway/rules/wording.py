@@ -36,6 +36,8 @@ TEXT: Mapping[str, str] = {
     "round": N_("{station}: Đội lưu động làm thủ tục tại {place} ngày {date}. {url}"),
 }
 
+ON_THE_PAGE = N_("Xem trên trang")
+
 WHY: Mapping[order.Why, str] = {
     order.Why.WALK_IN: N_("Lấy số tại chỗ: gọi theo giờ lấy số."),
     order.Why.WALK_IN_PRIORITY: N_("Lấy số tại chỗ, diện ưu tiên: được gọi sớm hơn."),

@@ -44,6 +44,16 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         "text": "Số {so} đã được gọi nhưng vắng mặt. Mời báo lại tại quầy trong 30 phút, {noi}.",
     },
     {
+        "id": "100006",
+        "title": "Đội lưu động đến phường",
+        "params": [
+            {"name": "noi", "max": 200},
+            {"name": "ngay", "max": 20, "type": "DATE"},
+            {"name": "link", "max": 200},
+        ],
+        "text": "Đội lưu động làm căn cước tại {noi} ngày {ngay}. Chi tiết: {link}",
+    },
+    {
         "id": "100005",
         "title": "Đã huỷ lịch",
         "params": [{"name": "ten", "max": 30}, {"name": "ngay", "max": 20, "type": "DATE"}],

@@ -212,7 +212,8 @@ def _written(
     owner, planned = f"notices:{g.api_key_id}", [one.planned for one in drafts if one.planned]
     entries = [(one.key, _content(wanted)) for one, wanted in zip(planned, asked, strict=True)]
     known = presses.remembered(session, owner, entries, now)
-    ids = notices.plan_all(session, planned, notices.ladder(api.gate().config), now)
+    config = api.gate().config
+    ids = notices.plan_all(session, planned, notices.ladder(config), now, config.zalo.shared_phone)
     old = listing.by_keys(session, [one.key for one, made in zip(planned, ids, strict=True) if made is None])
     too_late = [
         fault for one, made in zip(drafts, ids, strict=True) if made is not None for fault in one.late

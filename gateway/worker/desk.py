@@ -72,6 +72,7 @@ class Desk:
                 functools.partial(self._sweep, questions),
                 functools.partial(self._claim, rooms),
                 self._beat,
+                functools.partial(self._note_limits, brought),
             )
         ]
         try:
@@ -108,6 +109,7 @@ class Desk:
             try:
                 with database.writing(self._engine) as session:
                     self._record(one, session, Turn(), now)
+                    self._note_limits(one, session, Turn(), now)
             except Exception as fault:
                 if storage.is_away(fault):
                     rest = alone[place:]
@@ -150,11 +152,15 @@ class Desk:
             notices.record(session, brought.results, now, self.terms(session, now))
             if any(one.task.kind == channels.CHAT for one in brought.results):
                 database.ring(session)  # who answered sees that it is on its way
-            for channel, (left, total) in _left(brought.results).items():
-                quotas.noted(session, channel, left, total, now)
         if brought.answers:
             notices.answered(session, brought.answers, now, notices.policy(self._config))
         found.moved += len(brought.results) + len(brought.answers)
+
+    def _note_limits(self, brought: Brought, session: Session, found: Turn, now: int) -> None:
+        """What the answers say of the day. Last, and in one order: every turn writes these few rows, and whoever
+        waits for them may hold nothing that another turn still wants."""
+        for channel, (left, total) in sorted(_left(brought.results).items()):
+            quotas.noted(session, channel, left, total, now)
 
     def _settle(self, session: Session, found: Turn, now: int) -> None:
         policy = notices.policy(self._config)

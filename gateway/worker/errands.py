@@ -1,8 +1,8 @@
 """What is fetched from and brought to the Official Account now and then, beside the messages.
 
 The account itself, templates and what they want, the day's limits, the followers and who they are. One
-process does it (the timetable's leader), one thing at a time; everything may be done again, and what fails is
-tried again later without holding up the rest.
+process does it (of those that know Zalo), one thing at a time; everything may be done again, and what fails
+is tried again later without holding up the rest.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 HOUR = 3_600
 AGAIN_SECONDS = 120  # after a failure
 TAGS_SECONDS = 5
-DETAILS_SECONDS = 60
-DETAILS = 60  # people asked about at once: Zalo bears some thousand calls a minute, messages go first
+LIST_SECONDS = 60
 
 
 class Errands:
@@ -43,7 +42,7 @@ class Errands:
         self._every(HOUR, "account", self._about, now)
         self._every(HOUR, "limits", self._limits, now)
         self._every(TAGS_SECONDS, "templates", self._templates, now)
-        self._every(DETAILS_SECONDS, "followers", self._followers, now)
+        self._every(LIST_SECONDS, "followers", self._followers, now)
         self._every(TAGS_SECONDS, "newcomers", self._newcomers, now)
         self._every(TAGS_SECONDS, "tags", self._tags, now)
 
@@ -78,7 +77,7 @@ class Errands:
         with database.reading(self._engine) as session:
             due = followers.due(session, self._config, now)
         if due:
-            followers.sync(self._engine, self._account, self._config, now, DETAILS)
+            followers.sync(self._engine, self._account, self._config, now, 0)
 
     def _newcomers(self, now: int) -> None:
         """Who has just written is to have a name when somebody answers."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import time
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -17,6 +19,7 @@ from gateway import channels as rooms
 from gateway import database, lanes, notices, templates, tokens
 from gateway.notices import Result, Task, barriers
 from gateway.notices.barriers import ALL, HELD, Barrier, News
+from gateway.notices.people import CLAIMED
 from gateway.notices.sending import SPARED
 from gateway.rules import channels, hours, phone, wording
 from gateway.rules import templates as fitness
@@ -187,7 +190,9 @@ class Sender:
     def message(self, task: Task) -> rooms.Message:
         """A task put into words for its channel."""
         config = self._config
-        given = wording.fields(task.data, config.station.zone) | {"station": config.station.short_name}
+        if task.channel in channels.TO_A_USER and task.data.get(CLAIMED):
+            task = replace(task, data={key: value for key, value in task.data.items() if key != "url"})
+        given = wording.fields(task.data, config.station.zone) | {"station": self._station(task)}
         given.setdefault("url", config.web.base_url)  # a template with a link needs one; this one leads on
         by_template = task.channel in (channels.BY_USER_ID, channels.BY_PHONE)
         template = config.zalo.templates.get(task.kind) if by_template else None
@@ -203,16 +208,33 @@ class Sender:
             reference=task.attempt_id,
             zalo_user_id=task.zalo_user_id,
             valid_seconds=max(60, task.deadline - self._now()),
-            buttons=tuple(task.data.get("buttons") or ()) if task.kind == channels.CHAT else (),
+            buttons=self._buttons(task),
             attachment=task.data.get("attachment") if task.kind == channels.CHAT else None,
             quote=task.data.get("quote") if task.kind == channels.CHAT else None,
         )
 
+    def _station(self, task: Task) -> str:
+        """By its short name, as an SMS is short; in a chat there is room."""
+        own = self._config.station
+        if task.channel != channels.BY_CHAT:
+            return own.short_name
+        return own.name_en if task.language == "en" else own.name
+
+    def _buttons(self, task: Task) -> tuple[Mapping[str, Any], ...]:
+        """What can be tapped under a chat message: what was given with an answer, or a notice's own page."""
+        if task.kind == channels.CHAT:
+            return tuple(task.data.get("buttons") or ())
+        if task.channel != channels.BY_CHAT or not task.data.get("url"):
+            return ()
+        title = self._words(task.language, wording.ON_THE_PAGE)
+        return ({"title": title, "type": "oa.open.url", "payload": {"url": task.data["url"]}},)
+
     def _text(self, task: Task, given: Mapping[str, str]) -> str:
         if task.kind == channels.CHAT:
             return str(task.data.get("text", ""))
-        if task.channel == channels.BY_CHAT:
-            return wording.filled(self._words(task.language, wording.TEXT[task.kind]), given)
+        if task.channel == channels.BY_CHAT:  # the link is on the button
+            text = self._words(task.language, wording.TEXT[task.kind])
+            return wording.filled(text, {**given, "url": ""})
         pattern = self._config.sms.texts.get(task.kind) or self._words(task.language, wording.TEXT[task.kind])
         text = wording.filled(pattern, given)
         return alphabet.unaccent(text) if self._config.sms.unaccented else text

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Engine, or_, select
 
-from gateway import alerts, consent, database, lanes, notices, quotas, registrations, retention, tables
+from gateway import alerts, consent, database, inbox, lanes, notices, quotas, registrations, retention, tables
 from gateway.notices import suppressing
-from gateway.rules import hours
+from gateway.rules import channels, hours
 from gateway.rules.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Timetable:
         self._tried("lanes that stand still", self._look_at_lanes, now)
         self._tried("the day's limits", self._look_at_limits, now)
         self._tried("the consent", self._look_at_consent, now)
+        self._tried("answers that did not arrive", self._look_at_answers, now)
         self._tried("alerts by phone", self._tell_alerts, now)
         for shift_id in self._shifts_to_number(now):
             self._tried(f"numbers of shift {shift_id}", self._number, shift_id, now)
@@ -79,7 +80,8 @@ class Timetable:
         moved = self._config.notices.batch
         while moved == self._config.notices.batch:
             with database.writing(self._engine) as session:
-                moved = notices.adopt(session, ladder, self._config.notices.batch, now, policy)
+                batch, used = self._config.notices.batch, channels.used(self._config)
+                moved = notices.adopt(session, ladder, batch, now, policy, used)
         self._adopt_at = now + ADOPT_SECONDS
 
     def _pass_by(self, now: int) -> None:
@@ -113,6 +115,11 @@ class Timetable:
         """Whether the Official Account must be connected anew before long."""
         with database.writing(self._engine) as session:
             consent.look(session, self._config, now)
+
+    def _look_at_answers(self, now: int) -> None:
+        """A citizen whom staff answered and Zalo did not reach waits again: no list of notices shows that."""
+        with database.writing(self._engine) as session:
+            inbox.look(session, now)
 
     def _tell_alerts(self, now: int) -> None:
         """Each open alert once to each phone that `[alerts]` names."""

@@ -137,6 +137,16 @@ def test_who_wants_no_news_hears_nothing_by_any_channel(station, here):
     assert phones(found) == ["+84905000001"] and found.gathered.opted_out == 3
 
 
+def test_who_wants_no_news_hears_nothing_by_an_older_registration_of_the_same_phone_either(station, here):
+    register(station, here, ("An", "+84905000001"), days=1)
+    (later,) = register(station, here, ("Bình", "+84905000001"), days=2)
+    with database.writing(station) as session:
+        session.get(tables.Registration, later).zalo_user_id = followers.known(session, "777", NOW).id
+        followers.tag(session, "777", followers.NO_NEWS)
+    found = looked_at(station, here, written(station))
+    assert phones(found) == [] and found.gathered.opted_out == 1
+
+
 def test_tagged_followers_join_by_phone_or_by_user_id(station, here):
     register(station, here, ("An", "+84905000001"), days=1)
     mixed_audience.follower(station, "501", phone="0905000001", tags=("hẹn lại",))

@@ -202,6 +202,35 @@ def test_the_whole_family_is_cancelled_at_once_if_wanted(page):
     assert "Đã huỷ 2 người" in done.text and states(page) == ["cancelled"] * 2
 
 
+def test_a_button_of_last_week_cancels_no_number_of_today_that_is_called_the_same(page):
+    numbered(page, registered(page))
+    (really,) = page.text("#huy 001")
+    page.now[0] += 2 * DAY
+    numbered(page, registered(page, days=1))
+    (answer,) = page.tap(really, "Vâng, huỷ")
+    assert states(page) == ["numbered", "numbered"]
+    assert "chắc chắn muốn huỷ" in answer.text
+    page.tap(answer, "Vâng, huỷ")
+    assert states(page) == ["numbered", "cancelled"]
+
+
+def test_who_registered_somebody_since_is_asked_anew_before_all_are_cancelled(page):
+    registered(page, ("Nguyễn Thị An", "Trần Văn Bình"))
+    (really,) = page.text("#huy tatca")
+    registered(page, ("Lê Thị Chi",), days=2)
+    (answer,) = page.tap(really, "Vâng, huỷ tất cả")
+    assert states(page) == ["registered"] * 3 and "chắc chắn muốn huỷ" in answer.text
+
+
+def test_a_yes_that_is_tapped_twice_cancels_once(page):
+    registered(page, ("Nguyễn Thị An", "Trần Văn Bình"))
+    (which,) = page.text("#huy")
+    (really,) = page.tap(which, "Huỷ N. T. AN")
+    page.tap(really, "Vâng, huỷ")
+    (again,) = page.tap(really, "Vâng, huỷ")
+    assert states(page) == ["cancelled", "registered"] and "Đã huỷ" not in again.text
+
+
 def test_who_is_called_cannot_be_cancelled_by_chat(page):
     mine = numbered(page, registered(page, days=0))[0]
     with database.writing(page.engine) as session:
@@ -234,6 +263,20 @@ def test_another_day_is_chosen_from_buttons_and_confirmed(page):
     (shift,) = {one.shift_id for one in page.rows(tables.Applicant)}
     with database.reading(page.engine) as session:
         assert session.get_one(tables.Shift, shift).day.isoformat() == "2026-11-27"
+
+
+def test_a_yes_to_another_day_that_is_tapped_twice_keeps_the_hour_of_the_first(page):
+    registered(page)
+    (which,) = page.text("đổi ngày")
+    (really,) = page.tap(which, "Thứ Sáu, 27/11/2026")
+    page.tap(really, "Vâng, đổi ngày")
+    first = page.rows(tables.Applicant)[0]
+    for n in range(12):  # the rest of that hour is taken meanwhile
+        registered(page, (f"Trần Văn B{chr(97 + n)}",), CHI, f"+8491300000{n}", 3)
+    (again,) = page.tap(really, "Vâng, đổi ngày")
+    second = page.rows(tables.Applicant)[0]
+    assert (second.shift_id, second.slot_at) == (first.shift_id, first.slot_at)
+    assert "07:30" in again.text
 
 
 def test_more_days_are_shown_when_asked_for(page):

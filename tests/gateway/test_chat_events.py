@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -326,6 +328,44 @@ def test_withdrawing_writes_down_no_name(page):
     assert AN not in f"{row.subject}{row.data}{row.actor}"
 
 
+def test_who_withdraws_is_not_left_in_the_file(sqlite, config, eight):
+    with database.writing(sqlite) as session:
+        example.load(session, config, eight)
+    page = Page(sqlite, config, [eight])
+    numbered(page, registered(page, ("Nguyễn Thị Hương Giang",)))
+    page.share("0905123456", name="Hương Giang")
+    page.text("Tôi là Hương Giang, số 0905123456")
+    arrived = {"recipient": {"id": "84905123456"}, "message": {"msg_id": "f1", "tracking_id": "a_1"}}
+    for channel, body in (("zalo", json.dumps(arrived)), ("esms", "phone=0905123456&CodeResult=5")):
+        with database.writing(sqlite) as session:
+            told = {"channel": channel, "key": channel, "event": "", "body": body}
+            notices.store_receipt(session, told, page.now[0])
+            session.scalars(select(tables.Receipt).filter_by(channel=channel)).one().done_at = page.now[0]
+            notices.suppress(session, channel, "+84905123456", eight + 99_999, "-139", "", "provider", eight)
+    page.store("user_withdraw", user_id=AN)
+    page.work()
+    sqlite.dispose()
+    with sqlite3.connect(sqlite.url.database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    left = Path(sqlite.url.database).read_bytes()
+    assert "Hương Giang".encode() not in left and "HƯƠNG GIANG".encode() not in left
+    assert b"905123456" not in left
+
+
+def test_withdrawing_takes_nobody_s_notice_who_only_has_the_phone_that_was_shared(page):
+    """Whoever typed another's number must not silence them; and who registered on the web still gets theirs."""
+    page.share("0905123456", CHI)
+    numbered(page, registered(page, who=None))
+    mine = select(tables.Notice).filter_by(kind="appointment")
+    assert page.all(mine)[0].ladder.startswith("zalo_cs,zalo_uid,zalo,")
+    page.store("user_withdraw", user_id=CHI)
+    page.work()
+    (notice,) = page.all(mine)
+    assert (notice.state, notice.phone, notice.zalo_user_id) == ("created", "+84905123456", None)
+    assert (notice.channel, notice.rung, notice.ladder.partition(",")[0]) == ("zalo", 0, "zalo")
+    assert notice.data["name"] == "Nguyễn Thị An"
+
+
 # Any body
 
 
@@ -372,6 +412,42 @@ def test_any_json_is_read_or_called_unreadable(given_body):
     events.tag(found.raw)
 
 
+def test_an_answer_in_zalo_s_app_that_is_told_late_does_not_answer_what_was_asked_since(page):
+    page.text("Cho hỏi về hộ khẩu")
+    answered_at = page.now[0] + 60
+    page.now[0] += 300
+    page.text("Còn giấy khai sinh thì sao?")
+    page.now[0] += 300
+    sender = {"id": "99", "admin_id": "7"}
+    page.store(
+        "oa_send_text",
+        answered_at,
+        sender=sender,
+        recipient={"id": AN},
+        message={"msg_id": "z", "text": "Mời đến"},
+    )
+    page.work()
+    talk = page.conversation()
+    assert (talk.state, talk.unread, talk.answered_at) == ("waiting", 2, answered_at)
+
+
+def test_what_was_said_before_somebody_withdrew_and_is_told_after_is_forgotten_too(page):
+    page.text("Tôi là Nguyễn Thị An, số 0905123456")
+    before = page.now[0]
+    page.now[0] += 60
+    page.store("user_withdraw", sender={"id": AN})
+    page.work()
+    page.store("user_send_text", before + 1, sender={"id": AN}, message={"msg_id": "l", "text": "Nguyễn hỏi"})
+    page.work()
+    assert page.user() is None and page.rows(tables.ChatMessage) == []
+    assert not any("Nguyễn" in one.body for one in page.rows(tables.Receipt))
+    page.now[0] += 60
+    assert len(page.text("#so")) == 1, "who comes back later is somebody new"
+    page.store("user_withdraw", before + 60, user_id=AN)  # the same wish, told once more
+    page.work()
+    assert page.user() is not None
+
+
 def test_two_web_processes_do_not_work_off_one_event_twice(page):
     """Whoever comes second finds nothing to do."""
     page.store("user_send_text", sender={"id": AN}, message={"msg_id": "x", "text": "#so"})
@@ -385,11 +461,12 @@ def test_two_web_processes_do_not_work_off_one_event_twice(page):
 
 def test_a_change_of_a_queue_ends_the_round(page):
     registered(page)
-    for text in ("#huy! tatca", "#so"):
+    (really,) = page.text("#huy")
+    for text in (page.buttons(really)[0]["payload"], "#so"):
         page.store("user_send_text", sender={"id": AN}, message={"msg_id": text, "text": text})
     with database.writing(page.engine) as session:
         assert chat.take_in(session, page.config, words, page.now[0], 50) == 1
-    assert page.work() == 1
+    assert page.work() == 1 and page.rows(tables.Applicant)[0].state == "cancelled"
 
 
 def test_staff_and_citizens_do_not_stand_in_each_other_s_way(page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from sqlalchemy import select
@@ -10,7 +11,9 @@ from sqlalchemy import select
 from gateway import channels as rooms
 from gateway import database, tables, tokens
 from gateway.rules import settings
+from gateway.worker import Worker
 from gateway.worker.errands import AGAIN_SECONDS, HOUR, Errands
+from gateway.worker.leading import Leadership
 
 
 class Account:
@@ -102,3 +105,40 @@ def test_a_clock_that_was_set_back_stops_nothing(engine, config, account, eight)
 
 def test_without_an_account_there_is_nothing_to_run(engine, config, eight):
     Errands(engine, config, None).look(eight)
+
+
+def _working(engine, config, account, eight):
+    """A process's worker that sends nothing, running; how to end it."""
+    worker = Worker(engine, config, {}, lambda _tongue, text: text, lambda: eight, account)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+
+    def end():
+        worker.stop()
+        thread.join(20)
+
+    return end
+
+
+def _until(what):
+    for _ in range(4_000):
+        if what():
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("it did not happen")
+
+
+def test_a_host_without_zalo_that_keeps_the_time_leaves_the_errands_to_one_that_has_it(
+    engine, config, account, eight
+):
+    elsewhere = Leadership(engine, "timetable")
+    assert elsewhere.held()
+    ends = [_working(engine, config, one, eight) for one in (None, account, account)]
+    try:
+        _until(lambda: "users" in account.asked)
+    finally:
+        for end in ends:
+            end()
+        elsewhere.release()
+    if engine.dialect.name == "postgresql":  # SQLite is one process, which leads in everything
+        assert account.asked.count("about") == 1

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway import database, inbox, tables
+from gateway.worker.timetable import Timetable
 from tests.gateway import letters
 
 HOUR, DAY = letters.HOUR, letters.DAY
@@ -299,6 +300,35 @@ def test_what_failed_is_sent_again_once(work, ids, config, now, engine):
     old, fresh = sorted(notices(engine), key=lambda one: one.created_at)
     assert (old.handled, fresh.repeats, fresh.data) == ("repeated", old.id, old.data)
     assert work(inbox.say_again, ids["chi"], made.id, STAFF, config, now) is inbox.Refusal.UNKNOWN
+
+
+@pytest.mark.parametrize("state", ["failed", "expired"])
+def test_who_was_not_reached_by_an_answer_waits_again(work, ids, config, now, engine, row, state):
+    made = work(inbox.answer, ids["binh"], STAFF, "Chào", config, now)[0]
+    other = work(inbox.answer, ids["chi"], STAFF, "Chào", config, now)[0]
+    assert work(inbox.look, now + 1) == 0 and talk_of(row, ids["binh"]).state == "answered"
+    with database.writing(engine) as session:
+        session.get_one(tables.Notice, made.notice_id).state = state
+        session.get_one(tables.Notice, other.notice_id).state = "delivered"
+    Timetable(engine, config).look(now + 2)
+    talk = talk_of(row, ids["binh"])
+    assert (talk.state, talk.changed_at, talk.assigned_to) == ("waiting", now + 2, "an")
+    work(inbox.say_again, ids["binh"], made.id, STAFF, config, now + 3)
+    assert talk_of(row, ids["binh"]).state == "answered" and work(inbox.look, now + 4) == 0
+    with database.writing(engine) as session:
+        fresh = session.get_one(tables.ChatMessage, made.id).notice_id
+        session.get_one(tables.Notice, fresh).state = state
+    assert work(inbox.look, now + 5) == 1
+    work(inbox.answer, ids["binh"], STAFF, "Gọi cho tôi", config, now + 6)
+    assert work(inbox.look, now + 7) == 0 and talk_of(row, ids["binh"]).state == "answered"
+
+
+def test_what_was_closed_stays_closed_whatever_becomes_of_its_answer(work, ids, config, now, engine, row):
+    made = work(inbox.answer, ids["binh"], STAFF, "Chào", config, now)[0]
+    work(inbox.close, ids["binh"], STAFF, now)
+    with database.writing(engine) as session:
+        session.get_one(tables.Notice, made.notice_id).state = "failed"
+    assert work(inbox.look, now + 1) == 0 and talk_of(row, ids["binh"]).state == "closed"
 
 
 def test_messages_come_fifty_at_a_time_in_the_order_in_which_they_were_said(work, ids, engine, now):

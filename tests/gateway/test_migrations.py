@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import alembic.command
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from gateway import database, notices, tables
-from gateway.notices import barriers
+from gateway import database, notices, safe, tables, tokens
+from gateway.notices import barriers, suppressing
 from gateway.rules import settings
 from gateway.worker.timetable import Timetable
 
@@ -46,4 +47,41 @@ INSERT INTO notices (id, key, kind, phone, language, data, urgent, state, rung, 
                      reached_twice, created_at, changed_at)
 VALUES ('n_old', 'missed:1', 'missed', '+84905123456', 'vi', '{"number": "042"}', 0, 'created', 0, 0, :now,
         :deadline, '', 0, :now, :now)
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_tokens_and_spared_phones_of_the_version_before_zalo_s_three_ways_live_on(
+    request, tmp_path, eight, kind
+):
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    engine = database.connect(url if kind == "sqlite" else request.getfixturevalue("postgresql_url"))
+    with engine.connect() as connection:
+        alembic.command.upgrade(database._alembic(connection), "0002")
+    with database.writing(engine) as session:
+        for old in (OLD_TOKEN, OLD_SUPPRESSION):
+            session.execute(text(old), {"now": eight, "until": eight + 90_000})
+    database.migrate(engine)
+    box = safe.Safe("A" * 43)
+    kept = tokens.Tokens(
+        engine, "99", lambda _old: None, lambda: eight, safe=box, spool=safe.Spool(tmp_path / "s", "99", box)
+    )
+    assert kept.current() == "a1"
+    with database.writing(engine) as session:
+        row = session.get_one(tables.ZaloToken, "99")
+        assert safe.is_sealed(row.refresh_token) and box.open(row.refresh_token) == "r1"
+        assert (row.generation, row.refused_at, row.lost_reason) == (7, 0, "")
+        assert set(suppressing.suppressed(session, "zalo", ["+84905123456"], eight)) == {"+84905123456"}
+        suppressing.suppress(session, "zalo_uid", "5" * 40, eight + 9, "-244", "x / y", "provider", eight)
+    engine.dispose()
+
+
+OLD_TOKEN = """
+INSERT INTO zalo_tokens (oa_id, access_token, refresh_token, previous_refresh_token, access_until, refreshed_at,
+                         generation, refreshing_until, lost_reason)
+VALUES ('99', 'a1', 'r1', 'r0', :until, :now, 7, 0, '')
+"""
+OLD_SUPPRESSION = """
+INSERT INTO suppressions (channel, phone, until, code, reason, by, at)
+VALUES ('zalo', '+84905123456', :until, '-118', 'x / y', 'provider', :now)
 """

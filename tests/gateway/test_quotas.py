@@ -131,6 +131,34 @@ def test_a_change_of_the_quota_moves_what_is_left(engine, eight):
         assert quotas.left(session, "zalo", eight + DAY) == 500
 
 
+@pytest.mark.parametrize(
+    ("remaining", "total"), [(-1, -1), (10**12, 10**12), (10**19 - 1, None), (-5, 500), (2**31, 500)]
+)
+def test_a_day_without_an_end_is_no_limit_and_breaks_nothing(engine, config, eight, remaining, total):
+    note(engine, (remaining, total, eight))
+    assert left(engine, eight) is None and look(engine, config, eight) == {}
+
+
+def test_a_total_that_no_column_holds_leaves_the_rest_of_the_answer(engine, eight):
+    note(engine, (480, 10**12, eight))
+    assert left(engine, eight) == 480
+
+
+def test_yesterday_s_answer_that_is_written_after_midnight_does_not_shrink_the_whole_new_day(engine, eight):
+    midnight = eight + 16 * HOUR
+    note(engine, (4, 5_000, midnight - 2), (3, 5_000, midnight), (4_999, 5_000, midnight + 1))
+    assert left(engine, midnight + 2) == 4_999
+    # Hundreds are on their way at once
+    note(engine, (4_700, 5_000, midnight + 9), (4_990, 5_000, midnight + 9))
+    assert left(engine, midnight + 10) == 4_700
+
+
+def test_a_day_that_zalo_begins_later_than_midnight_is_seen_when_it_begins(engine, eight):
+    midnight = eight + 16 * HOUR
+    note(engine, (300, 10_000, midnight + HOUR), (9_999, 10_000, midnight + 7 * HOUR))
+    assert left(engine, midnight + 8 * HOUR) == 9_999
+
+
 def test_each_channel_has_its_own_day(engine, eight):
     note(engine, (10, 500, eight))
     note(engine, (20, None, eight), channel="zalo_uid")

@@ -215,6 +215,13 @@ def test_a_template_that_zalo_will_not_show_does_not_hold_up_the_others(engine, 
     assert found == templates.Synced(2, 1, ()) and set(rows(engine)) == {"1", "2"}
 
 
+@pytest.mark.parametrize("rubbish", [{}, None, [], {"data": 1}, "no"])
+def test_one_template_of_which_zalo_says_rubbish_does_not_hold_up_the_others(engine, eight, rubbish):
+    config = configured(**{f"kind{n}": (f"{n}", {"ten": "{name}", "so": "{number}"}) for n in range(3)})
+    found = sync(engine, {"0": rubbish, "1": info("1"), "2": info("2", status="DISABLE")}, eight, config)
+    assert found == templates.Synced(2, 1, ("kind2",)) and set(rows(engine)) == {"1", "2"}
+
+
 def test_at_most_forty_templates_are_asked_for(sqlite, eight):
     config = configured(**{f"kind{n}": (f"{n}", {"ten": "{name}"}) for n in range(60)})
     zalo = Zalo({str(n): info(str(n)) for n in range(60)})

@@ -208,8 +208,27 @@ def test_while_another_process_renews_early_the_living_token_is_used(engine, kee
 
 def test_a_lease_of_a_dead_process_ends_also_where_the_clock_was_set_back(engine, keeper, zalo, now):
     with database.writing(engine) as session:
-        session.get(tables.ZaloToken, OA).refreshing_until = now[0] + 31
+        session.get(tables.ZaloToken, OA).refreshing_until = now[0] + 2 * tokens.LEASE_SECONDS + 1
     assert keeper().renew("a1") == "a2"
+
+
+@pytest.mark.parametrize("behind", [1, 20])
+def test_two_hosts_whose_clocks_differ_by_seconds_make_one_refresh(engine, keeper, zalo, now, behind):
+    first, second = keeper(), keeper(pause=lambda _s: answered.set())
+    asked, answered, got = threading.Event(), threading.Event(), []
+
+    def while_the_other_looks():
+        asked.set()
+        assert answered.wait(20)
+
+    zalo.before_the_answer = while_the_other_looks
+    thread = threading.Thread(target=lambda: got.append(first.renew("a1")))
+    thread.start()
+    assert asked.wait(20)
+    now[0] -= behind
+    got.append(second.renew("a1"))
+    thread.join(20)
+    assert got == ["a2", "a2"] and zalo.asked == ["r1"]
 
 
 # Not now
@@ -334,6 +353,39 @@ def test_a_new_consent_ends_the_loss_the_alert_and_what_was_shut_for_it(engine, 
     assert probes == {"zalo": now[0], "zalo_uid": now[0] + 900} and actors[-1] == "chi"
 
 
+def shut(engine, now, channel, code):
+    """As a refusal that holds for the whole account leaves it, with the alert that a person must consent."""
+    moments = {"opened_at": now[0], "probe_at": now[0] + 900}
+    with database.writing(engine) as session:
+        session.add(
+            tables.Breaker(
+                channel=channel, subject="", state="open", code=code, fault="refusal", reason="", **moments
+            )
+        )
+        data = {"channel": "zalo", "code": code, "reason": "x / y"}
+        alerts.raised(session, alerts.CONSENT, "consent", data, now[0])
+
+
+def probes(engine):
+    with database.reading(engine) as session:
+        return dict(session.execute(select(tables.Breaker.channel, tables.Breaker.probe_at)).all())
+
+
+@pytest.mark.parametrize("code", ["-124", "-216", "-220", "-223", "452"])
+def test_what_zalo_refused_for_our_tokens_is_tried_at_once_after_a_new_consent(engine, box, now, code):
+    stored(engine, box, now)
+    shut(engine, now, "zalo_uid", code)
+    stored(engine, box, now, ("a9", "r9"), by="chi")
+    assert probes(engine) == {"zalo_uid": now[0]} and told(engine) == []
+
+
+def test_a_renewal_that_does_not_help_keeps_the_alert_and_hurries_nobody(engine, keeper, now):
+    kept = keeper()
+    shut(engine, now, "zalo_uid", "-216")
+    assert kept.renew("a1") == "a2"
+    assert probes(engine) == {"zalo_uid": now[0] + 900} and len(told(engine)) == 1
+
+
 # Between Zalo's answer and the commit
 
 
@@ -393,6 +445,13 @@ def test_where_the_spool_cannot_be_written_the_database_is(engine, keeper, box, 
     (tmp_path / "file").touch()
     assert keeper(folder=tmp_path / "file" / "spool").renew("a1") == "a2"
     assert opened(engine, box) == ("a2", "r2")
+
+
+def test_a_spool_that_could_not_be_written_leaves_nothing_lying_about(engine, keeper, box, tmp_path):
+    (tmp_path / "spool" / f"zalo_tokens.{OA}.1").mkdir(parents=True)  # where the pair's file belongs
+    assert keeper().renew("a1") == "a2"
+    assert opened(engine, box) == ("a2", "r2")
+    assert files(tmp_path) == [f"zalo_tokens.{OA}.1"]
 
 
 def test_a_lost_grant_is_found_again_in_a_spool(engine, keeper, zalo, now, box, tmp_path):

@@ -315,3 +315,35 @@ def test_a_database_that_goes_away_while_results_are_written_alone_keeps_the_res
     assert left.results == results
     assert not desk.record(left, eight).results
     assert {state for state, _, _ in states(engine).values()} == {"sent"}
+
+
+@pytest.mark.parametrize("said", [-1, 10**12, 10**19 - 1])
+def test_whatever_zalo_says_is_left_of_the_day_what_it_took_is_written_down_as_taken(
+    engine, plain, now, eight, said
+):
+    zalo = Channel("zalo", lambda _one: rooms.Accepted("ref", remaining=said, total=said))
+    esms = Channel("esms")
+    worker = worker_of(engine, plain, now, zalo, esms)
+    plan(engine, eight, AN)
+    rounds(worker, lambda: still(worker) and zalo.given)
+    assert states(engine)[AN] == ("sent", 0, "")
+    assert esms.given == []
+
+
+def test_a_turn_takes_the_day_s_limit_last_so_that_two_workers_never_wait_in_a_circle(engine, plain, eight):
+    desk, room = Desk(engine, plain, ("zalo",), "w"), {"zalo": notices.Room(1, 1)}
+    plan(engine, eight, AN)
+    (task,) = desk.turn(Brought(), room, eight).tasks
+    plan(engine, eight, BINH)
+    written = []
+
+    def note(_connection, _cursor, statement, *_more):
+        if not statement.lstrip().startswith("SELECT") or "FOR UPDATE" in statement:
+            written.append(next((table for table in ("zalo_quotas", "notices") if table in statement), ""))
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    result = notices.Result(task, Event(Happening.ACCEPTED), left=480, total=500)
+    desk.turn(Brought([result]), room, eight)
+    sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+    assert written.count("notices") > 1
+    assert "notices" not in written[written.index("zalo_quotas") :]

@@ -58,10 +58,13 @@ def test_who_spoke_to_the_page_yesterday_gets_a_free_text_with_every_accent(engi
     texts = []
     chat = Channel("zalo_cs", lambda message: texts.append(message) or rooms.Accepted("m1"))
     worker = worker_of(engine, plain, now, *all_of(chat))
-    tell(engine, now, user_id="555")
+    tell(engine, now, user_id="555", kind="called", counter="Quầy 2", url="https://a.vn/p/1")
     rounds(worker, lambda: states(engine)[AN][0] == "sent")
     assert texts[0].zalo_user_id == "555"
-    assert "Số 042 đã được gọi nhưng vắng mặt" in texts[0].text
+    assert texts[0].text == "Công an phường: Mời số 042 đến Quầy 2, An Mỹ."
+    assert [(one["title"], one["payload"]["url"]) for one in texts[0].buttons] == [
+        ("Xem trên trang", "https://a.vn/p/1")
+    ]
     assert tried(engine) == [("zalo_cs", "accepted", "")]
 
 
@@ -84,13 +87,28 @@ def test_a_phone_whose_owner_nobody_knows_on_zalo_goes_by_phone(engine, plain, n
     assert ladder_of(engine, tell(engine, now)) == "zalo,esms"
 
 
-def test_a_phone_that_its_owner_shared_is_told_by_user_id_and_the_newest_owner_counts(engine, plain, now):
-    known(engine, now, "555", spoke=200 * HOUR, phone=AN)
+def test_a_phone_that_its_owner_shared_is_told_by_user_id(engine, plain, now):
     known(engine, now, "556", spoke=1 * HOUR, phone=AN)
     notice_id = tell(engine, now)
     with database.reading(engine) as session:
         row = session.get_one(tables.Notice, notice_id)
     assert (row.zalo_user_id, row.ladder) == ("556", "zalo_cs,zalo_uid,zalo,esms")
+
+
+def test_a_phone_that_two_zalo_users_claim_goes_by_phone(engine, plain, now):
+    known(engine, now, "555", spoke=2 * HOUR, phone=AN)
+    known(engine, now, "556", spoke=1 * HOUR, phone=AN)
+    assert ladder_of(engine, tell(engine, now)) == "zalo,esms"
+
+
+@pytest.mark.parametrize(
+    ("spoke", "ladder"), [(1, "zalo_cs,esms"), (72, "zalo_uid,esms"), (0, "zalo_uid,esms")]
+)
+def test_who_must_be_told_at_once_is_tried_by_one_of_zalos_ways_and_then_by_sms(
+    engine, plain, now, spoke, ladder
+):
+    known(engine, now, spoke=spoke * HOUR)
+    assert ladder_of(engine, tell(engine, now, user_id="555", kind="called")) == ladder
 
 
 @pytest.mark.parametrize(
@@ -205,3 +223,70 @@ def test_a_notice_that_waits_for_a_way_that_was_switched_off_takes_the_next_that
     rounds(worker, lambda: states(engine)[AN][0] == "sent")
     assert by_phone.given == [AN]
     assert still(worker)
+
+
+def test_an_answer_waits_for_the_chat_also_where_no_notice_begins_there(engine, now):
+    config = settings.read({"zalo": {"by_chat": False}}, {})
+    answer = notices.Planned(
+        "chat:1", "chat", "", {"text": "Dạ"}, now[0] + 30, now[0] + 9_000, zalo_user_id="555", urgent=True
+    )
+    with database.writing(engine) as session:
+        chat = notices.plan(session, answer, ("zalo_cs",), now[0])
+    other = tell(engine, now, user_id="555", ladder=("zalo_cs", "esms"))
+    Timetable(engine, config).look(now[0])
+    with database.reading(engine) as session:
+        found = {row.id: (row.state, row.channel) for row in session.scalars(select(tables.Notice))}
+    assert found[chat] == ("created", "zalo_cs")
+    assert found[other][0] == "created" and found[other][1] != "zalo_cs"
+
+
+def test_without_zalo_an_answer_in_the_chat_ends_as_failed(engine, now):
+    config = settings.read({"notices": {"ladder": ["sms"]}}, {})
+    answer = notices.Planned(
+        "chat:1", "chat", "", {"text": "Dạ"}, now[0] + 30, now[0] + 9_000, zalo_user_id="555", urgent=True
+    )
+    with database.writing(engine) as session:
+        notices.plan(session, answer, ("zalo_cs",), now[0])
+    Timetable(engine, config).look(now[0])
+    with database.reading(engine) as session:
+        assert [row.state for row in session.scalars(select(tables.Notice))] == ["failed"]
+
+
+def test_who_typed_a_phone_into_zalo_gets_no_link_by_which_its_number_could_be_given_up(engine, plain, now):
+    known(engine, now, "556", spoke=HOUR, phone=AN)
+    own = settings.read({"zalo": {"templates": {"missed": {"id": "1", "params": {"link": "{url}"}}}}}, {})
+    plain = plain.model_copy(update={"zalo": own.zalo})
+    heard = []
+
+    def refuses(message):
+        heard.append(message)
+        raise codes.complaint("oa", "-244")
+
+    by_chat, by_id = Channel("zalo_cs", refuses), Channel("zalo_uid", refuses)
+    by_phone = Channel("zalo", lambda message: heard.append(message) or rooms.Accepted("m1"))
+    worker = worker_of(engine, plain, now, *all_of(by_chat, by_id, by_phone))
+    tell(engine, now, url="https://a.vn/p/secret")
+    rounds(worker, lambda: states(engine)[AN][0] == "sent")
+    said = [str((one.text, one.template_data, one.buttons)) for one in heard]
+    assert ["secret" in one for one in said] == [False, False, True]
+    assert "Số 042 đã được gọi" in said[0]
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_when_the_page_s_host_is_away_everybody_goes_by_phone_at_once_and_the_last_way_of_zalo_is_waited_for(
+    engine, plain, now, sent
+):
+    def away(_message):
+        raise rooms.Unreachable("no answer in time", sent=sent)
+
+    people = [f"+8490{n:07}" for n in range(40)]
+    for n, phone in enumerate(people):
+        known(engine, now, f"{n}", spoke=HOUR, phone=phone)
+        tell(engine, now, phone)
+    worker = worker_of(engine, plain, now, *all_of(Channel("zalo_cs", away), Channel("zalo_uid", away)))
+    for _ in range(4):  # half a minute
+        rounds(worker, lambda: still(worker))
+        now[0] += 7
+    assert {state for state, _, _ in states(engine).values()} == {"sent"}
+    by_phone = [channel for channel, state, _ in tried(engine) if state == "accepted"]
+    assert by_phone == ["zalo"] * 40

@@ -1,7 +1,8 @@
 """Zalo by user id: an approved template ("zalo_uid"), and free text in the chat ("zalo_cs").
 
 Neither takes a reference of ours: Zalo's own message id is what a receipt is matched by, and nobody can be
-asked what became of a message. So an answer that is lost here means that nobody knows until a receipt comes.
+asked what became of a message. Where its answer is lost so is that id: no receipt can be matched, and whoever
+waits for one goes on to the next channel in the end.
 """
 
 import re
