@@ -8,7 +8,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,6 +133,102 @@ def migrated_template(postgresql: str) -> Iterator[str]:
         yield url.rpartition("/")[2]
 
 
+class Databases:
+    """Migrated, empty databases that are lent to one test after another: emptying one takes a tenth of the time
+    that making one does. One that somebody still talks to is thrown away, as is one whose tables were changed."""
+
+    def __init__(self, server: str, template: str):
+        self._server, self._template = server, template
+        self._free: list[str] = []
+        self._shape = self._asked(template, SHAPE)
+        self._engine = sqlalchemy.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        name = self._free.pop() if self._free else self._made()
+        try:
+            yield f"{self._server}/{name}"
+        finally:
+            if self._emptied(name):
+                self._free.append(name)
+            else:
+                self._drop(name)
+
+    def _asked(self, name: str, question: str) -> object:
+        engine = sqlalchemy.create_engine(f"{self._server}/{name}")
+        try:
+            with engine.connect() as connection:
+                return connection.exec_driver_sql(question).scalar()
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        while self._free:
+            self._drop(self._free.pop())
+        self._engine.dispose()
+
+    def _made(self) -> str:
+        name = f"t_{secrets.token_hex(6)}"
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _emptied(self, name: str) -> bool:
+        """Whether the database is as it was when it was made."""
+        engine = sqlalchemy.create_engine(f"{self._server}/{name}", isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                if not _comes_true(lambda: not connection.exec_driver_sql(OTHERS).scalar()):
+                    return False
+                if connection.exec_driver_sql(SHAPE).scalar() != self._shape:
+                    return False
+                connection.exec_driver_sql("SET lock_timeout = '2s'")
+                connection.exec_driver_sql(EMPTY)
+            return True
+        except sqlalchemy.exc.DBAPIError:
+            return False
+        finally:
+            engine.dispose()
+
+
+def _comes_true(asked: Callable[[], bool], seconds: float = 0.5) -> bool:
+    """A connection that was closed is gone at the server a moment later."""
+    end = time.monotonic() + seconds
+    while not asked():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+SHAPE = """
+    SELECT md5(string_agg(concat(c.relname, ' ', a.attname, ' ', a.atttypid), ',' ORDER BY c.relname, a.attnum))
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+"""
+EMPTY = """
+    DO $$ DECLARE one text; BEGIN
+        SET LOCAL session_replication_role = replica;
+        FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+        LOOP EXECUTE format('DELETE FROM %%I', one); END LOOP;
+        FOR one IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+        LOOP EXECUTE format('ALTER SEQUENCE %%I RESTART', one); END LOOP;
+    END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def databases(postgresql: str, migrated_template: str) -> Iterator[Databases]:
+    made = Databases(postgresql, migrated_template)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The same as an SQLite file."""
@@ -148,8 +245,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchem
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite")
         return
-    template = request.getfixturevalue("migrated_template")
-    with _database(request.getfixturevalue("postgresql"), template) as url:
+    with request.getfixturevalue("databases").lent() as url:
         made = database.connect(url)
         yield made
         made.dispose()
