@@ -17,6 +17,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import threading
 import uuid
 import zlib
@@ -61,6 +62,9 @@ class Mark:
     carry: Mapping[str, Any]
 
 
+_START = re.compile(rb'[0-9a-f]{8} \{"seq": ')
+
+
 def line(record: Record) -> bytes:
     body = json.dumps(
         {"seq": record.seq, "event": record.event, "local": record.local}, ensure_ascii=False
@@ -88,11 +92,17 @@ def scan(data: bytes) -> tuple[list[Record], int]:
     end = at = 0
     for raw in data.splitlines(keepends=True):
         at += len(raw)
-        record = parse(raw)
+        record = parse(raw) or _behind_damage(raw)
         if record is not None and (not records or record.seq > records[-1].seq):
             records.append(record)
             end = at
     return records, end
+
+
+def _behind_damage(raw: bytes) -> Record | None:
+    """The whole record at the end of a line whose beginning is damaged: of a newline a disk may make anything."""
+    starts = (found.start() for found in _START.finditer(raw) if found.start())
+    return next((record for start in starts if (record := parse(raw[start:])) is not None), None)
 
 
 def read(folder: Path) -> tuple[tuple[Record, ...], Mark]:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import flask
+import jinja2
 import pytest
 import sqlalchemy
 
@@ -23,6 +25,10 @@ from gateway.rules.settings import Settings
 
 # 24/11/2026, 08:00 at the station: every test that needs a moment starts from the same one
 EIGHT = int(datetime(2026, 11, 24, 1, 0, tzinfo=UTC).timestamp())
+
+
+# Hundreds of applications are made here, each with an environment of its own: templates are compiled once for all
+flask.Flask.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache()}
 
 
 @pytest.fixture

@@ -108,7 +108,8 @@ def preview(session: Session, row: tables.Broadcast, config: Settings, words: Wo
 
 def told(row: tables.Broadcast, name: str = "") -> dict[str, str]:
     """A notice's data."""
-    given = {"place": row.place, "address": row.address, "url": row.url, "name": name}
+    place = ", ".join(part for part in (row.place, row.address) if part)  # who is told to come must find it
+    given = {"place": place, "address": row.address, "url": row.url, "name": name}
     given["date"] = hours.calendar(row.day) if row.day else ""
     return {key: value for key, value in given.items() if value}
 

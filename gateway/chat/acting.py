@@ -108,6 +108,8 @@ def move(talk: Talk, asked: Understood) -> None:
         told = N_(
             "Không có lịch nào đổi ngày được. Số đã được cấp thì không đổi ngày; xin huỷ rồi đăng ký lại."
         )
+        if any(one.own and one.may_cancel for one in theirs.turns(talk)):
+            return talk.say(talk.word(told), [asks(talk.word(N_("Huỷ số")), "#huy"), _my_number(talk)])
         return _none_to_change(talk, told)
     registration_id, shift_id, offset = (_part(asked.argument, letter) for letter in "rst")
     chosen = made.get(registration_id)

@@ -18,13 +18,14 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
         mẹ, đăng ký cho bố, đăng ký cho mẹ tôi, đăng ký cho bố tôi, đăng ký cho vợ, đăng ký cho chồng,
         đăng ký cho người nhà, đăng ký cho người thân, đăng ký cho gia đình, đăng ký làm căn cước, đăng
         ký làm cccd, đăng ký thế nào, đăng ký ở đâu, đăng ký như thế nào, register, register for a number,
-        get a number, book, booking, book an appointment, make an appointment, sign up
+        get a number, book, booking, book an appointment, make an appointment, sign up, how do i register,
+        how to register, how can i register, i want to register
         """
     ),
     "number": _all(
         """
         số của tôi, số của em, số của mình, số tôi, số thứ tự, số thứ tự của tôi, xem số, xem số của
-        tôi, số của tôi là bao nhiêu, số mấy, tôi số mấy, đến lượt tôi chưa, tới lượt tôi chưa, đến lượt
+        tôi, số của tôi là bao nhiêu, số của tôi đâu, số tôi đâu, số mấy, tôi số mấy, đến lượt tôi chưa, tới lượt tôi chưa, đến lượt
         chưa, tới lượt chưa, bao giờ đến lượt, bao giờ đến lượt tôi, khi nào đến lượt, khi nào đến lượt
         tôi, bao giờ tới lượt, còn bao nhiêu người, còn mấy người, còn mấy người nữa, còn bao nhiêu
         người nữa, đến số mấy rồi, tới số mấy rồi, đang gọi số mấy, đang đến số mấy, lịch hẹn của tôi,

@@ -17,6 +17,7 @@ from gateway.web.app import limiter
 from gateway.web.problems import Problem
 
 blueprint = Blueprint("kiosks", __name__, url_prefix="/api/v1")
+SEEN_SECONDS = 60  # how exactly it is known when a kiosk that sends nothing was there
 
 
 class CodeAsked(api.Strict):
@@ -100,7 +101,11 @@ def state() -> Response:
     here = api.gate()
     with database.reading(here.engine) as session:
         kiosk = session.get_one(tables.Kiosk, g.kiosk_id)
-        return jsonify(kiosks.state(session, kiosk, here.config, here.now()))
+        answer, seen = kiosks.state(session, kiosk, here.config, here.now()), kiosk.seen_at
+    if seen is None or here.now() - seen > SEEN_SECONDS:  # one that nobody presses is not away
+        with database.writing(here.engine) as session:
+            session.get_one(tables.Kiosk, g.kiosk_id).seen_at = here.now()
+    return jsonify(answer)
 
 
 @blueprint.post("/kiosk/events")

@@ -194,9 +194,9 @@ def test_the_preview_says_by_which_way_and_at_what_cost(station, here):
     }
     assert found.expected == 565 + 500 * parts
     assert found.worst == (165 + 200) * 2 + 200 * 2 + 500 * parts * 5
-    assert found.template == {"noi": "Nhà văn hoá phường An Xuân", "ngay": "30/11/2026"}
+    assert found.template == {"noi": "Nhà văn hoá phường An Xuân, 12 Trần Phú", "ngay": "30/11/2026"}
     vi, en = found.samples
-    assert "Nhà văn hoá phường An Xuân ngày 30/11/2026. https://dk.example.vn" in vi.text
+    assert "Nhà văn hoá phường An Xuân, 12 Trần Phú ngày 30/11/2026. https://dk.example.vn" in vi.text
     assert vi.sms.isascii() and vi.parts == 1 and "mobile" in en.text.casefold()
 
 

@@ -69,6 +69,18 @@ def test_a_bad_block_takes_its_own_records_and_leaves_no_gap(events, data):
         assert found[-1].event["type"] == "last"
 
 
+def test_a_newline_that_went_bad_takes_one_record_and_not_the_last():
+    with tempfile.TemporaryDirectory() as name:
+        path = written(Path(name), [{"number": "B001"}, {"number": "B002"}, {"type": "last"}])
+        raw = bytearray(path.read_bytes())
+        raw[raw.rindex(b"\n", 0, -1)] ^= 1
+        path.write_bytes(raw)
+        book = journal.Journal(Path(name), **UNSYNCED)
+        assert [event["type"] for event in events_of(book)] == ["x", journal.DAMAGED, "last"]
+        assert book.append({"type": "next"}).seq == 4
+        book.close()
+
+
 def _lost(record):
     return record.event["type"] == journal.DAMAGED
 
