@@ -25,7 +25,7 @@ from gateway.web import openapi
 from gateway.web.app import create_app
 from tests.conftest import EIGHT
 
-EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "30"))  # for each route; `make soak` takes many more
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "20"))  # for each route; `make soak` takes many more
 CHECKS = (
     not_a_server_error,
     status_code_conformance,

@@ -15,7 +15,7 @@ from gateway import database, notices, tables
 from gateway.rules import hours, settings
 from tests.simulation.world import World, drawn
 
-SEEDS = range(int(os.environ.get("ENGINE_SEEDS", "3")))
+SEEDS = range(int(os.environ.get("ENGINE_SEEDS", "2")))
 PEOPLE = 1_000
 KINDS = ("appointment", "missed", "near", "called")
 
