@@ -25,7 +25,8 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "number": _all(
         """
         số của tôi, số của em, số của mình, số tôi, số thứ tự, số thứ tự của tôi, xem số, xem số của
-        tôi, số của tôi là bao nhiêu, số của tôi đâu, số tôi đâu, số mấy, tôi số mấy, đến lượt tôi chưa, tới lượt tôi chưa, đến lượt
+        tôi, số của tôi là bao nhiêu, số của tôi đâu, số tôi đâu, số mấy, tôi số mấy,
+        đến lượt tôi chưa, tới lượt tôi chưa, đến lượt
         chưa, tới lượt chưa, bao giờ đến lượt, bao giờ đến lượt tôi, khi nào đến lượt, khi nào đến lượt
         tôi, bao giờ tới lượt, còn bao nhiêu người, còn mấy người, còn mấy người nữa, còn bao nhiêu
         người nữa, đến số mấy rồi, tới số mấy rồi, đang gọi số mấy, đang đến số mấy, lịch hẹn của tôi,
