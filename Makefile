@@ -21,7 +21,7 @@ run: $(VENV)/.product
 test: $(VENV)/.tests
 	@bash .ci/packages test
 	@$(PY) -m ruff check .
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # half of the time goes in waiting for processes and disks
+	@$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder  # half of the time goes in waiting for processes and disks
 
 soak: $(VENV)/.tests
 	@bash .ci/packages test

@@ -218,10 +218,14 @@ SHAPE = """
     WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
 """
 EMPTY = """
-    DO $$ DECLARE one text; BEGIN
-        SET LOCAL session_replication_role = replica;
+    DO $$ DECLARE one text; used text[]; full_ bool; BEGIN
         FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
-        LOOP EXECUTE format('DELETE FROM %%I', one); END LOOP;
+        LOOP
+            EXECUTE format('SELECT EXISTS (SELECT FROM %%I)', one) INTO full_;
+            IF full_ THEN used := array_append(used, quote_ident(one)); END IF;
+        END LOOP;
+        -- TRUNCATE, not DELETE: rows are then found in the order of their making, as in a new database
+        IF used IS NOT NULL THEN EXECUTE 'TRUNCATE ' || array_to_string(used, ', ') || ' CASCADE'; END IF;
         FOR one IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
         LOOP EXECUTE format('ALTER SEQUENCE %%I RESTART', one); END LOOP;
     END $$

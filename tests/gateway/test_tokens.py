@@ -476,7 +476,7 @@ def test_a_lost_grant_is_found_again_in_a_spool(engine, keeper, zalo, now, box, 
 def test_the_audit_says_who_connected_and_never_a_token(engine, keeper):
     keeper().renew("a1")
     with database.reading(engine) as session:
-        found = session.scalars(select(tables.Audit)).all()
+        found = session.scalars(select(tables.Audit).order_by(tables.Audit.id)).all()
     assert [(one.actor, one.action, one.subject, one.data) for one in found] == [
         ("test", "zalo.token", OA, {}),
         ("gateway", "zalo.token", OA, {}),
