@@ -213,7 +213,8 @@ def _comes_true(asked: Callable[[], bool], seconds: float = 0.5) -> bool:
 
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 SHAPE = """
-    SELECT md5(string_agg(concat(c.relname, ' ', a.attname, ' ', a.atttypid), ',' ORDER BY c.relname, a.attnum))
+    SELECT (SELECT version_num FROM alembic_version)
+        || md5(string_agg(concat(c.relname, ' ', a.attname, ' ', a.atttypid), ',' ORDER BY c.relname, a.attnum))
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
     WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
 """
