@@ -109,13 +109,10 @@ def send(
 
 
 def _plan(session: Session, row: tables.Broadcast, found: Preview, config: Settings, now: int) -> None:
-    """One notice a person. Who has no phone is not tried where a phone is needed."""
-    rungs = channels.ladder(config)
+    """One notice a person."""
     due = max(now, row.due or now)
-    by_phone = [_planned(row, one, due, found.deadline) for one in found.gathered.people if one.phone]
-    by_user = [_planned(row, one, due, found.deadline) for one in found.gathered.people if not one.phone]
-    notices.plan_all(session, by_phone, rungs, now, config.zalo.shared_phone)
-    notices.plan_all(session, by_user, [name for name in rungs if name in channels.TO_A_USER] or rungs, now)
+    planned = [_planned(row, one, due, found.deadline) for one in found.gathered.people]
+    notices.plan_all(session, planned, channels.ladder(config), now, config.zalo.shared_phone)
 
 
 def _planned(row: tables.Broadcast, one: Person, due: int, deadline: int) -> notices.Planned:
