@@ -25,14 +25,18 @@ test: $(VENV)/.tests
 
 soak: $(VENV)/.tests
 	@bash .ci/packages test
-	@ENGINE_SEEDS=200 $(PY) -m pytest -n 2 --dist load tests/simulation/test_engine_days.py
+	@ENGINE_SEEDS=200 ENGINE_PEOPLE=1000 $(PY) -m pytest -n 2 --dist load tests/simulation/test_engine_days.py
 	@ENGINE_NOTICES=5000 $(PY) -m pytest -s tests/simulation/test_two_workers.py
+	@SMS_TEXTS=10000 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_sms_oracles.py
+	@MODEM_MESSAGES=200 $(PY) -m pytest -s --timeout 1800 tests/simulation/test_modem_faults.py
+	@SMPP_MESSAGES=200 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_channel_smpp_faults.py
 	@OPENAPI_EXAMPLES=400 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_openapi.py
 
 lint: $(VENV)/.tests
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 bench: $(VENV)/.tests
+	@bash .ci/packages bench
 	@$(PY) -m pytest tests/bench -s -n 0
 
 # Draws README's pictures anew from the running program

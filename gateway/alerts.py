@@ -16,7 +16,7 @@ RELAPSE_SECONDS = 3_600
 AGAIN_SECONDS = 600
 KINDS = (
     "refused", "quota", "consent", "outage", "hook", "stuck",
-    "template", "quota_soon", "consent_soon", "webhook",
+    "template", "quota_soon", "consent_soon", "webhook", "sim", "modem", "balance",
 )  # fmt: skip
 CONSENT = "consent"
 """The key of the one alert that a person must consent again, whoever finds it."""

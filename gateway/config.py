@@ -63,5 +63,5 @@ def _file_of(config: Settings, name: str) -> Path:
     *sections, key = name.split(".")
     table = config
     for section in sections:
-        table = getattr(table, section)
+        table = table[section] if isinstance(table, Mapping) else getattr(table, section)
     return Path(getattr(table, f"{key}_file"))

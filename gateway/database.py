@@ -122,8 +122,29 @@ def ring(session: Session) -> None:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version; safe to repeat."""
-    with engine.connect() as connection:
+    with engine.connect() as connection, _rebuilding(connection):
         alembic.command.upgrade(_alembic(connection), "head")
+
+
+@contextmanager
+def _rebuilding(connection: sqlalchemy.Connection) -> Iterator[None]:
+    """SQLite changes a column by making its table anew; what points to the table must let go of it meanwhile.
+
+    See sqlite.org/lang_altertable.html#otheralter; inside a transaction the pragma would do nothing.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = connection.connection.dbapi_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+        if broken := driver.execute("PRAGMA foreign_key_check").fetchone():
+            raise sqlalchemy.exc.IntegrityError(
+                "foreign_key_check", None, ValueError(f"{broken[0]}: {broken[2]}")
+            )
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def is_current(engine: Engine) -> bool:

@@ -16,15 +16,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
-from gateway.rules import channels
-
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
-CHANNELS = frozenset(channels.ALL)
 MOST_VALUES = 80  # of codes and of outcomes: a provider that invents codes must not fill the memory
 OTHER = "other"
 # -124, 104, HTTP 503, CMS 38, silent; not a phone, and not a sentence
 _CODE = re.compile(r"-?\d{1,6}|[A-Za-z][A-Za-z_-]{0,23}( \d{1,4})?")
+_LANE = re.compile(r"[a-z][a-z0-9_]{0,11}")  # as config.toml may name one
 
 _MILLISECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _CALLS = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0, 30.0)
@@ -57,14 +55,15 @@ _webhook = Counter(
 class _Values:
     """The values that a label has taken; past `MOST_VALUES` of them, new ones are *other*."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: re.Pattern[str] = _CODE) -> None:
+        self._shape = shape
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
     def bounded(self, text: str) -> str:
         if text in self._known:
             return text
-        if text and not _CODE.fullmatch(text):
+        if text and not self._shape.fullmatch(text):
             return OTHER
         with self._lock:
             if len(self._known) >= MOST_VALUES:
@@ -73,12 +72,12 @@ class _Values:
         return text
 
 
-_codes, _outcomes = _Values(), _Values()
+_codes, _outcomes, _channels = _Values(), _Values(), _Values(_LANE)
 
 
 def handed_over(channel: str, outcome: str, code: str, seconds: float) -> None:
     """One hand-over: how it ended, the provider's code, and how long its answer took."""
-    channel = channel if channel in CHANNELS else OTHER
+    channel = _channels.bounded(channel)
     _handed_over.labels(channel, _outcomes.bounded(str(outcome)), _codes.bounded(code)).inc()
     _provider.labels(channel).observe(seconds)
 

@@ -57,32 +57,38 @@ def ways(session: Session, config: Settings) -> dict[str, Way]:
 
 
 def changed(session: Session) -> dict[str, int]:
-    """The lanes whose concurrency somebody changed; a modem's is one, whatever anybody wants."""
+    """The lanes whose concurrency somebody changed; for a modem `change` has written none."""
     wanted = select(tables.Lane.channel, tables.Lane.concurrency).where(tables.Lane.concurrency.is_not(None))
-    return {channel: at_once for channel, at_once in session.execute(wanted) if channel != "modem"}
+    return dict(session.execute(wanted).all())
 
 
 def _way(channel: str, config: Settings, row: Any) -> Way:
     at_once, a_minute, price = _configured(channel, config)
     if row is not None:
-        at_once = at_once if row.concurrency is None or channel == "modem" else row.concurrency
+        fixed = row.concurrency is None or (channels.is_text(channel) and config.sms.sim(channel) is not None)
+        at_once = at_once if fixed else row.concurrency
         a_minute = a_minute if row.per_minute is None else row.per_minute
     return Way(channel, at_once, a_minute, row is not None and row.paused, price)
 
 
 def _configured(channel: str, config: Settings) -> tuple[int, int, int]:
     """(at once, a minute, price). A modem sends one at a time, and keeps its own rate in parts."""
-    zalo, esms, modem = config.zalo, config.sms.esms, config.sms.modem
-    return {
+    zalo = config.zalo
+    own = {
         channels.BY_CHAT: (zalo.concurrency, zalo.per_minute, 0),
         channels.BY_USER_ID: (zalo.concurrency, zalo.per_minute, zalo.price_by_user_id),
         channels.BY_PHONE: (zalo.concurrency, zalo.per_minute, zalo.price),
-        "esms": (esms.concurrency, esms.per_minute, esms.price),
-    }.get(channel, (1, 0, modem.price))
+    }
+    if channel in own:
+        return own[channel]
+    lane = config.sms.lane(channel)
+    return (1, 0, lane.price) if config.sms.sim(channel) else (lane.concurrency, lane.per_minute, lane.price)
 
 
-def price(channel: str, config: Settings) -> int:
-    """What a part costs on a channel by the configuration, đồng."""
+def price(channel: str, config: Settings, phone: str = "") -> int:
+    """What a part costs on a channel by the configuration, đồng; on a lane of text messages by the number's network."""
+    if channels.is_text(channel):
+        return channels.price(channel, config.sms, phone)
     return _configured(channel, config)[2]
 
 

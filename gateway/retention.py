@@ -29,6 +29,7 @@ class Erased:
     tickets: int
     notices: int
     messages: int
+    talks: int
     users: int
     raw: int
 
@@ -70,6 +71,7 @@ def purge(session: Session, config: Settings, now: int) -> Erased:
             .values(phone=ERASED, zalo_user_id=None, data={}),
         ),
         _messages(session, started),
+        _talks(session, started),
         _users(session, started),
         _raw(session, raw_before),
     )
@@ -89,6 +91,20 @@ def _messages(session: Session, before: int) -> int:
     )
 
 
+def _talks(session: Session, before: int) -> int:
+    """Whose phone it was in which nobody has said anything since; the conversation is over then, if it was not."""
+    talk = tables.Conversation
+    silent = (talk.phone.is_not(None), talk.asked_at < before, talk.changed_at < before)
+    ended = update(talk).where(*silent, talk.closed_at.is_(None))
+    _changed(
+        session,
+        ended.values(
+            state="closed", closed_at=talk.changed_at, closed_by="auto", unread=0, assigned_to=ERASED
+        ),
+    )
+    return _changed(session, update(talk).where(*silent).values(phone=None))
+
+
 def _users(session: Session, before: int) -> int:
     """Zalo users who have left the page and have been silent since, and of whom nobody waits for anything."""
     user = tables.ZaloUser
@@ -104,7 +120,8 @@ def _users(session: Session, before: int) -> int:
     _changed(session, delete(tables.ZaloTag).where(tables.ZaloTag.user_id.in_(ids)))
     known = or_(user.name != ERASED, user.phone.is_not(None), user.by_app != ERASED)
     return _changed(
-        session, update(user).where(*gone, known).values(name=ERASED, by_app=ERASED, phone=None, phone_at=None)
+        session,
+        update(user).where(*gone, known).values(name=ERASED, by_app=ERASED, phone=None, phone_at=None),
     )
 
 
@@ -119,10 +136,15 @@ def _raw(session: Session, before: int) -> int:
         .where(tables.KioskEvent.at < before, cast(tables.KioskEvent.body, Text) != "{}")
         .values(body={})
     )
+    parts = (
+        update(tables.SmsPart)
+        .where(tables.SmsPart.at < before, tables.SmsPart.phone != ERASED)
+        .values(phone=ERASED)
+    )
     presses = delete(tables.Press).where(tables.Press.at < before)
     links = delete(tables.ZaloLink).where(tables.ZaloLink.until < before)
     consents = delete(tables.ZaloConsent).where(tables.ZaloConsent.made_at < before)
-    return sum(_changed(session, change) for change in (receipts, entries, presses, links, consents))
+    return sum(_changed(session, change) for change in (receipts, entries, parts, presses, links, consents))
 
 
 def _changed(session: Session, change) -> int:

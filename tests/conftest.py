@@ -18,6 +18,7 @@ import flask
 import jinja2
 import pytest
 import sqlalchemy
+from playwright import sync_api
 
 from gateway import database
 from gateway.rules import settings
@@ -272,6 +273,16 @@ def sqlite(tmp_path: Path, migrated_file: bytes) -> Iterator[sqlalchemy.Engine]:
     sqlalchemy.event.listen(made, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     yield made
     made.dispose()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[sync_api.Browser]:
+    """One browser for all the tests of this process."""
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        yield browser
+        browser.close()
 
 
 def free_port() -> int:

@@ -1,4 +1,8 @@
-"""The program's own processes, started as an operator starts them, on free ports and a folder of their own."""
+"""The program's own processes on free ports and a folder of their own.
+
+What an operator does before (schema, example, keys) is done in the test's own process: a command takes two seconds of
+a processor to start. `test_offline_kiosk` and `test_make_run` do it with the commands.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+import sqlalchemy
 
+from gateway import access, consent, database, example
 from gateway import config as configuration
 from gateway.rules.settings import Settings
+from tests import warm
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +58,9 @@ class Running:
 
     folder: Path
     environ: dict[str, str]
-    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    processes: dict[str, Any] = field(default_factory=dict)
+    forked: bool = False
+    """Whether processes come from `tests.warm`, in a hundredth of the time, and not as an operator starts them."""
 
     @property
     def config(self) -> Settings:
@@ -71,27 +81,30 @@ class Running:
         assert not check or done.returncode == 0, done.stderr[-2_000:]
         return done
 
-    def start(
-        self, name: str, *words: str, program: str = "gateway", alive: str, **environ: str
-    ) -> subprocess.Popen:
+    def start(self, name: str, *words: str, program: str = "gateway", alive: str, **environ: str) -> Any:
         """Start a process in a session of its own and wait until `alive` answers."""
         process = self.spawn(name, *words, program=program, **environ)
         until(lambda: process.poll() is not None or answers(alive), 90, what=f"the start of {name}")
         assert process.poll() is None, (self.folder / f"{name}.log").read_text()[-2_000:]
         return process
 
-    def spawn(self, name: str, *words: str, program: str = "gateway", **environ: str) -> subprocess.Popen:
+    def spawn(self, name: str, *words: str, program: str = "gateway", **environ: str) -> Any:
         """Start a process in a session of its own."""
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", program, *words],
-                cwd=ROOT,
-                env={**self.environ, **environ},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        with (self.folder / f"{name}.log").open("ab") as log, open(os.devnull) as nothing:
+            files, whole = (nothing.fileno(), log.fileno(), log.fileno()), {**self.environ, **environ}
+            if self.forked:
+                process = warm.starter().start(program, words, whole, files)
+            else:
+                process = self._popen([sys.executable, "-m", program, *words], whole, files)
+        self.processes[name] = process
         return process
+
+    @staticmethod
+    def _popen(words: list[str], environ: Mapping[str, str], files: tuple[int, int, int]) -> subprocess.Popen:
+        stdin, stdout, stderr = files
+        return subprocess.Popen(
+            words, cwd=ROOT, env=environ, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+        )
 
     def sandbox(self) -> None:
         self.start("sandbox", "sandbox", alive=f"{self.sandbox_url}/phones")
@@ -135,11 +148,32 @@ class Running:
     def kiosk_url(self) -> str:
         return f"http://127.0.0.1:{self.environ['GATEWAY_KIOSK__PORT']}"
 
+    def settle(self) -> None:
+        """The schema and the example station."""
+        with self._opened() as engine:
+            database.migrate(engine)
+            with database.writing(engine) as session:
+                assert example.load(session, self.config, int(time.time()))
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlalchemy.Engine]:
+        engine = database.connect(self.config.database.url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
     def connect_zalo(self) -> None:
-        """As an operator does with the pair from Zalo's tool page."""
+        """With the pair from Zalo's tool page."""
+        _, access_token, _, refresh_token = self.tokens()
+        with self._opened() as engine, database.writing(engine) as session:
+            grant = (access_token, refresh_token, 3_600)
+            consent.finish(session, self.config, grant, "operator", int(time.time()))
+
+    def tokens(self) -> tuple[str, str, str, str]:
+        """The pair from Zalo's tool page, as words of a command."""
         pair = requests.get(f"{self.sandbox_url}/tools/token", timeout=5).json()
-        words = ("--access", pair["access_token"], "--refresh", pair["refresh_token"])
-        self.command("zalo", "token", "import", *words)
+        return "--access", pair["access_token"], "--refresh", pair["refresh_token"]
 
     def phones(self) -> Mapping[str, list[dict[str, Any]]]:
         """Every phone's messages in the sandbox."""
@@ -148,13 +182,14 @@ class Running:
 
     def key(self, name: str = "test", scope: str = "staff") -> requests.Session:
         """A session that carries a program's key."""
-        session = requests.Session()
-        key = self.command("apikey", "add", name, "--scope", scope).stdout.splitlines()[-1]
-        session.headers["Authorization"] = f"Bearer {key}"
-        return session
+        found = requests.Session()
+        with self._opened() as engine, database.writing(engine) as session:
+            key = access.add_api_key(session, name, scope, int(time.time()))
+        found.headers["Authorization"] = f"Bearer {key}"
+        return found
 
 
-def environment(folder: Path, database: str | None = None, **overrides: str) -> Running:
+def environment(folder: Path, database: str | None = None, forked: bool = False, **overrides: str) -> Running:
     """Everything under `folder`, every port free, a clock on the wall that shows working hours."""
     web, kiosk, sandbox, printer = (str(free_port()) for _ in range(4))
     base = f"http://127.0.0.1:{sandbox}"
@@ -186,7 +221,7 @@ def environment(folder: Path, database: str | None = None, **overrides: str) -> 
         "GATEWAY_PRINTER__URL": f"tcp://127.0.0.1:{printer}",
         **overrides,
     }
-    return Running(folder, environ)
+    return Running(folder, environ, forked=forked)
 
 
 def morning_zone() -> str:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 NOUNS = {
     "access",
     "alerts",
+    "balances",
     "broadcasts",
     "calls",
     "chat",
@@ -26,6 +27,7 @@ NOUNS = {
     "intake",
     "kiosks",
     "lanes",
+    "modems",
     "notices",
     "presses",
     "pulse",
@@ -36,6 +38,8 @@ NOUNS = {
     "safe",
     "storage",
     "templates",
+    "texts",
+    "wordings",
 }
 NOUNS |= {"tables", "tokens", "config"}
 
@@ -77,8 +81,12 @@ ALLOWED = {
     ),
     "gateway.inbox": _rooms("inbox access chat database notices tables rules"),
     "gateway.broadcasts": _rooms(
-        "broadcasts access delivery followers lanes notices quotas tables templates rules"
+        "broadcasts access delivery followers lanes notices quotas tables templates wordings rules"
     ),
+    "gateway.balances": _rooms("alerts database tables rules"),
+    "gateway.modems": _rooms("alerts notices tables rules"),
+    "gateway.texts": _rooms("texts access chat database notices queue registrations storage tables rules"),
+    "gateway.wordings": _rooms("access queue.day tables rules"),
     "gateway.web": {"gateway.web", "gateway.rules", *(f"gateway.{noun}" for noun in NOUNS)},
     "gateway.sandbox": {"gateway.sandbox", "gateway.rules", "gateway.web.callers"},
     "printers": {"printers"},

@@ -11,13 +11,13 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
-from gateway import lanes, notices, quotas, tables, templates
+from gateway import lanes, notices, quotas, tables, templates, wordings
 from gateway.broadcasts import audience as audiences
 from gateway.broadcasts.audience import Gathered, Person
 from gateway.notices import suppressing
 from gateway.rules import channels, hours, windows, wording
 from gateway.rules.settings import Settings
-from gateway.rules.sms import alphabet, segments
+from gateway.rules.sms import segments
 
 KIND = "round"
 WORTH_UNTIL = time(17, 0)  # of the day itself: offices close then
@@ -154,6 +154,7 @@ class _Terms:
     ):
         self._row, self._config, self._words, self._at = row, config, words, at
         self._known = templates.known(session, config)
+        self._wordings = wordings.known(session)
         self._rungs = tuple(name for name in channels.ladder(config) if self._able(name))
         self._spared = {name: _spared(session, name, people, at) for name in self._rungs}
         ways = lanes.ways(session, config)
@@ -190,9 +191,11 @@ class _Terms:
         return wording.filled(self._words(language, wording.TEXT[KIND]), self._given(language, name))
 
     def _sms(self, language: str, name: str) -> str:
-        own = self._config.sms.texts.get(KIND)
-        text = wording.filled(own, self._given(language, name)) if own else self._text(language, name)
-        return alphabet.unaccent(text) if self._config.sms.unaccented else text
+        given = self._given(language, name)
+        return wording.text_message(self._pattern(language), given, self._config.sms.unaccented)
+
+    def _pattern(self, language: str) -> str:
+        return wordings.pattern(self._wordings, self._config, self._words, KIND, language)
 
     def _parts_of(self, language: str, name: str) -> int:
         return len(segments.split(self._sms(language, name)).parts)
@@ -201,11 +204,12 @@ class _Terms:
         """First channel → how many and for how much; then the cost that is expected, and the most it can be."""
         first: dict[str, _Sum] = {name: _Sum() for name in self.order}
         worst = 0
-        named = "{name}" in self._config.sms.texts.get(
-            KIND, ""
-        ) or "{full_name}" in self._config.sms.texts.get(KIND, "")
+        named = {
+            language: bool({"name", "full_name"} & wording.named(self._pattern(language)))
+            for language in self._config.station.languages
+        }
         for one in people:
-            parts = self._parts(one.language, one.name if named else "")
+            parts = self._parts(one.language, one.name if named.get(one.language, True) else "")
             costs = {name: self._cost(name, parts) for name in self._fitting(one)}
             begin = next(iter(costs), NOBODY)
             first[begin].people += 1

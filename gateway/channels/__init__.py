@@ -32,13 +32,29 @@ class Fault(Enum):
 
 
 @dataclass(frozen=True)
+class Part:
+    """One part of a text message that was handed over. `number` counts from 1.
+
+    `joint` is what joins the parts on the phone. `ref`: the provider's name for it; None: nobody knows whether
+    it was taken.
+    """
+
+    number: int
+    total: int
+    joint: int
+    ref: str | None
+
+
+@dataclass(frozen=True)
 class Message:
     """One thing to send to one person.
 
     `to` is E.164, "" where only `zalo_user_id` is known. `text` is the finished SMS or chat message.
     `template_id` and `template_data` are for Zalo's templates.
     `reference` is our own id of this attempt, carried through the provider and back in its receipt.
-    `valid_seconds` is how long it is worth delivering.
+    `valid_seconds` is how long it is worth delivering. For a lane that hands over part by part: `joint` (0-65535)
+    joins the parts on the phone, and `begun` are the parts that an earlier try handed over with it; only the rest
+    is to be sent.
     For a chat message only: `buttons` are {"title", "type", "payload"} as Zalo names them; `attachment` is
     {"kind": "image", "id"}, {"kind": "file", "token"} or {"kind": "ask_contact", "title", "subtitle",
     "image_url"}; `quote` is Zalo's id of the message that is answered.
@@ -55,6 +71,8 @@ class Message:
     buttons: tuple[Mapping[str, Any], ...] = ()
     attachment: Mapping[str, Any] | None = None
     quote: str | None = None
+    joint: int = 0
+    begun: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         # Zalo cuts or refuses a tracking_id beyond 48, and others mangle what is not a letter or digit.
@@ -64,12 +82,16 @@ class Message:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider has taken it; taken is not delivered. `remaining` of `total` is what a quota still holds."""
+    """The provider has taken it; taken is not delivered. `remaining` of `total` is what a quota still holds.
+
+    `parts` are those of this try, which is what it costs. `handed`: where reports come by part, those of this try.
+    """
 
     provider_ref: str | None
     parts: int = 1
     remaining: int | None = None
     total: int | None = None
+    handed: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,29 @@ class Report:
     code: str
     at: int | None
     final: bool
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """What became of one part. `refs`: the names it may have, as some networks write an id in another base.
+
+    `to` is E.164; `delivered` None: the network is still trying. `at`: epoch seconds.
+    """
+
+    refs: tuple[str, ...]
+    to: str
+    delivered: bool | None
+    code: str
+    at: int | None
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A whole text that somebody sent us. `sender`: "+84905123456", or a name such as "VIETTEL"; `at`: in seconds."""
+
+    sender: str
+    text: str
+    at: int
 
 
 class Channel(Protocol):
@@ -107,7 +152,10 @@ class Refused(Exception):
 
     `scope` is what the no holds for: this message, this phone, this template, our account, the whole channel.
     `rest_days` is how long this phone (or this template, by scope) is not worth another try here.
+    `handed`: parts that were taken before the no.
     """
+
+    handed: tuple[Part, ...] = ()
 
     def __init__(
         self, code: str, reason: str, scope: Scope, fault: Fault, rest_days: int | None = None
@@ -119,8 +167,11 @@ class Refused(Exception):
 class Unreachable(Exception):
     """Not now. `sent` False: nothing was taken, a repeat is safe. `sent` True: nobody knows, no blind repeat.
 
-    `retry_after` in seconds, where the provider or a rate cap names it.
+    `retry_after` in seconds, where the provider or a rate cap names it. `handed`: parts that were taken, or may
+    have been, before it failed.
     """
+
+    handed: tuple[Part, ...] = ()
 
     def __init__(
         self, reason: str, sent: bool, code: str | None = None, retry_after: int | None = None

@@ -1,9 +1,9 @@
 """What the providers' codes mean and what to do about them, as tables.
 
 Zalo: the phone channel's codes (ZALO) and those of the Official Account's host (OA); the same number means
-something else on the other host, so a table is for one host. eSMS: CodeResult. Modem: +CMS ERROR (3GPP TS
-27.005, 3.2.5; 24.011, annex E) and +CME ERROR (27.007, 9.2). Each row has a sentence for the staff in
-Vietnamese and English.
+something else on the other host, so a table is for one host. eSMS: CodeResult. SpeedSMS: code. Providers that
+are described in config.toml: what its words for codes mean. Modem: +CMS ERROR (3GPP TS 27.005, 3.2.5; 24.011,
+annex E) and +CME ERROR (27.007, 9.2). Each row has a sentence for the staff in Vietnamese and English.
 """
 
 import re
@@ -150,10 +150,39 @@ ESMS: Mapping[str, Verdict] = {
         "phone",
     ),
     "204": _config("account", "Mã OA không tồn tại", "the OA id is unknown"),
+    "300": _config("channel", "Thiếu loại tin", "the message type is missing"),
+    "301": _config("channel", "Dịch vụ không được hỗ trợ", "the service is not supported"),
 }
 
 ESMS_TAKEN = frozenset({"100", "124", "199"})
 """100 taken; 124 taken before under the same RequestId; 199 taken before and under way."""
+
+SPEEDSMS: Mapping[str, Verdict] = {
+    "007": _config("channel", "Địa chỉ IP bị khoá", "our IP address is locked"),
+    "008": _config("account", "Tài khoản SpeedSMS bị khoá", "the SpeedSMS account is blocked"),
+    "009": _config("account", "Tài khoản không được dùng API", "the account may not call the API"),
+    "101": _config("account", "Tham số sai hoặc thiếu", "parameters are wrong or missing"),
+    "105": _person("Số điện thoại không hợp lệ", "the phone number is invalid"),
+    "110": _config("message", "Bảng chữ của tin không được hỗ trợ", "the text's encoding is not supported"),
+    "113": _config("message", "Tin quá dài", "the text is too long"),
+    "300": _quota("account", "Tài khoản SpeedSMS hết tiền", "the SpeedSMS account has no money"),
+    "500": _later("SpeedSMS gặp lỗi nội bộ", "internal error at SpeedSMS"),
+    # Ours: it took the order and said of this number that it is none
+    "invalidPhone": _person("SpeedSMS không nhận số này", "SpeedSMS does not take this number"),
+}
+
+HTTP: Mapping[str, Verdict] = {
+    "later": _later("Nhà cung cấp SMS chưa nhận được", "the SMS provider cannot take it now"),
+    "person": _person("Nhà cung cấp SMS không nhận số này", "the SMS provider does not take this number"),
+    "config": _config("account", "Nhà cung cấp SMS không nhận tài khoản này", "the SMS account is refused"),
+    "template": _config("template", "Nội dung không khớp mẫu đã đăng ký", "not the registered text"),
+    "message": _config(
+        "message", "Nhà cung cấp SMS không nhận tin này", "the SMS provider refuses this text"
+    ),
+    "quota": _quota("account", "Tài khoản SMS hết tiền", "the SMS account has no money"),
+    "bug": _bug("Yêu cầu gửi SMS không hợp lệ", "the request is invalid"),
+}
+"""What a described provider's codes are said to mean in config.toml."""
 
 _SILENT = "Người này đã lâu không nhắn tin cho trang"
 
@@ -237,6 +266,28 @@ CME: Mapping[str, Verdict] = (
     | {"20": _FULL}
 )
 
+_SMPP_LOGIN = _config("channel", "SMSC không cho đăng nhập", "the SMSC does not let us in")
+_SMPP_SOURCE = _config("channel", "SMSC không nhận tên người gửi", "the SMSC does not take the sender's name")
+_SMPP_SETTINGS = _config(
+    "channel", "SMSC không nhận cách gửi này", "the SMSC does not take this way of sending"
+)
+_SMPP_REFUSED = _person("SMSC từ chối tin tới số này", "the SMSC refuses messages to this number")
+_SMPP_BUSY = _later("SMSC đang bận", "the SMSC is busy")
+_SMPP_BUG = _bug("SMSC không hiểu yêu cầu", "the SMSC does not understand the request")
+
+# command_status, SMPP 3.4, 5.1.3
+SMPP: Mapping[str, Verdict] = (
+    dict.fromkeys(["0x04", "0x05", "0x0D", "0x0E", "0x0F", "0x53"], _SMPP_LOGIN)
+    | dict.fromkeys(["0x0A", "0x48", "0x49"], _SMPP_SOURCE)
+    | dict.fromkeys(["0x15", "0x43"], _SMPP_SETTINGS)
+    | dict.fromkeys(["0x0B", "0x50", "0x51"], _NO_PHONE)
+    | dict.fromkeys(["0x65", "0x66"], _SMPP_REFUSED)
+    | dict.fromkeys(["0x08", "0x14", "0x45", "0x58", "0x64", "0xFE", "0xFF"], _SMPP_BUSY)
+    | dict.fromkeys(["0x01", "0x02", "0x03", "0x06", "0x07", "0x11", "0x13", "0x33", "0x34"], _SMPP_BUG)
+    | dict.fromkeys(["0x40", "0x42", "0x44", "0x54", "0x55", "0x61", "0x62", "0x63", "0x67"], _SMPP_BUG)
+    | dict.fromkeys(["0xC0", "0xC1", "0xC2", "0xC3", "0xC4"], _SMPP_BUG)
+)
+
 STORAGE_FULL = frozenset({"208", "211", "320", "322"})
 VALIDITY_UNSUPPORTED = frozenset({"198", "199"})
 
@@ -246,8 +297,11 @@ TABLES: Mapping[str, Mapping[str, Verdict]] = {
     # Templates by user id go through the OA's host, and what is judged there is the same template.
     "zalo_uid": {**ZALO, **OA},
     "esms": ESMS,
+    "speedsms": SPEEDSMS,
+    "http": HTTP,
     "cms": CMS,
     "cme": CME,
+    "smpp": SMPP,
 }
 
 
@@ -257,13 +311,16 @@ def verdict(table: str, code: str) -> Verdict:
     return TABLES[table].get(code, unknown)
 
 
-def complaint(table: str, code: str, detail: str = "") -> Refused | Unreachable:
-    """The exception for an error code, with a sentence in both languages; `detail` is what the provider said."""
+def complaint(table: str, code: str, detail: str = "", shown: str | None = None) -> Refused | Unreachable:
+    """The exception for an error code, with a sentence in both languages; `detail` is what the provider said.
+
+    `shown`: the code as the provider wrote it, where the table has a word of ours for it.
+    """
     code = _sharper(table, code, detail)
     row = verdict(table, code)
     reason = f"{row.vietnamese} / {row.english}"
     reason += f" ({detail[:200]})" if detail else ""
-    shown = f"{table.upper()} {code}" if table in ("cms", "cme") else code
+    shown = shown or (f"{table.upper()} {code}" if table in ("cms", "cme", "smpp") else code)
     if row.fault is None:
         return Unreachable(reason, sent=False, code=shown)
     return Refused(shown, reason, row.scope, row.fault, row.rest_days)

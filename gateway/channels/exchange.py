@@ -7,8 +7,10 @@ whether the body was ever read into a live connection, not by guessing from the 
 import json
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -18,6 +20,8 @@ from gateway.channels import Unreachable
 
 LARGEST_ANSWER = 65_536
 MOST_CONNECTIONS = 256
+EPOCH = 1_000_000_000  # a number of seconds beyond this is a moment
+SLOWEST = 3  # times the silence that is borne: so long a whole answer may take, however it trickles
 
 # urllib3 writes whole URLs at DEBUG, and eSMS has its keys in the query.
 logging.getLogger("urllib3").setLevel(logging.WARNING)
@@ -29,6 +33,14 @@ class Answer:
 
     status: int
     document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back as it came: the HTTP status and the text."""
+
+    status: int
+    text: str
 
 
 class Exchange:
@@ -62,6 +74,26 @@ class Exchange:
         body, kind = urllib3.encode_multipart_formdata(parts)
         return self._ask("POST", url, headers={**headers, "Content-Type": kind}, body=body)
 
+    def call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Any call that may change something there, a GET too; whatever comes back is the reply."""
+        status, raw = self._raw(method, url, headers=headers, body=body or b"", query=query)
+        return Reply(status, raw.decode("utf-8", "replace"))
+
+    def ask(self, url: str, headers: Mapping[str, str]) -> Reply:
+        """A question that changes nothing, whatever its answer looks like."""
+        try:
+            status, raw = self._raw("GET", url, headers=headers)
+        except Unreachable as fault:
+            raise Unreachable(fault.reason, False, fault.code, fault.retry_after) from None
+        return Reply(status, raw.decode("utf-8", "replace"))
+
     def get(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         """A question that changes nothing: its failures are always `sent=False`."""
         try:
@@ -73,6 +105,10 @@ class Exchange:
         self._adapter.close()
 
     def _ask(self, method, url, *, headers, body: bytes | None = None, query=None) -> Answer:
+        return _answer(*self._raw(method, url, headers=headers, body=body, query=query))
+
+    def _raw(self, method, url, *, headers, body: bytes | None = None, query=None) -> tuple[int, bytes]:
+        # A call without a body gets an empty one that is watched: it is read when the connection stands
         outgoing = _Outgoing(body) if body is not None else None
         try:
             with self._adapter.send(
@@ -82,7 +118,7 @@ class Exchange:
                 verify=self._verify,
                 proxies=self._proxies_for(url),
             ) as response:
-                return _read(response, self._largest)
+                return _read(response, self._largest, time.monotonic() + SLOWEST * self._timeout)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as fault:
             # The cause is cut off on purpose: its text holds the URL, and the URL may hold keys.
             raise _failure(fault, sent=outgoing is not None and outgoing.leaving) from None
@@ -126,26 +162,35 @@ class _Outgoing:
         return chunk
 
 
-def _read(response: requests.Response, largest: int) -> Answer:
+def _read(response: requests.Response, largest: int, until: float) -> tuple[int, bytes]:
     _check_status(response)
-    raw = b""
-    for chunk in response.iter_content(8192):
+    raw, code = b"", f"HTTP {response.status_code}"
+    for chunk in _trickling(response.raw):
         raw += chunk
         if len(raw) > largest:
-            raise Unreachable(
-                "trả lời quá dài / the answer is too large", sent=True, code=f"HTTP {response.status_code}"
-            )
+            raise Unreachable("trả lời quá dài / the answer is too large", sent=True, code=code)
+        if time.monotonic() > until:
+            raise Unreachable("trả lời quá chậm / the answer is too slow", sent=True, code=code)
+    return response.status_code, raw
+
+
+def _trickling(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
+    """What has come so far, each time something comes: whoever waits for a block waits as long as it likes."""
+    while chunk := raw.read1(8192, decode_content=True):
+        yield chunk
+
+
+def _answer(status: int, raw: bytes) -> Answer:
     try:
         document = json.loads(raw)
     except ValueError:
         document = None
     if isinstance(document, dict):
-        return Answer(response.status_code, document)
+        return Answer(status, document)
     # A page in place of JSON with a "no" status comes from something before the provider, which took nothing.
-    sent = response.status_code < 300
     raise Unreachable(
-        "trả lời không đúng dạng / the answer is not JSON", sent=sent, code=f"HTTP {response.status_code}"
-    ) from None
+        "trả lời không đúng dạng / the answer is not JSON", sent=status < 300, code=f"HTTP {status}"
+    )
 
 
 def _check_status(response: requests.Response) -> None:
@@ -159,8 +204,22 @@ def _check_status(response: requests.Response) -> None:
 
 
 def _retry_after(response: requests.Response) -> int | None:
-    text = response.headers.get("Retry-After", "")
-    return min(int(text), 86_400) if text.isascii() and text.isdigit() else None
+    """In seconds. Some count down in X-Rate-Limit-Reset, others name the second of the epoch there."""
+    for name in ("Retry-After", "X-Rate-Limit-Reset", "X-RateLimit-Reset"):
+        text = response.headers.get(name, "")
+        if text.isascii() and text.isdigit() and len(text) < 12:
+            seconds = int(text)
+            seconds -= _their_time(response) if seconds > EPOCH else 0
+            return min(max(seconds, 1), 86_400)
+    return None
+
+
+def _their_time(response: requests.Response) -> int:
+    """By the provider's own clock, as its words are by it."""
+    try:
+        return int(parsedate_to_datetime(response.headers["Date"]).timestamp())
+    except (KeyError, ValueError):
+        return int(time.time())
 
 
 def _failure(fault: Exception, sent: bool) -> Unreachable:

@@ -8,11 +8,12 @@ from gateway.chat.links import Opened, held, link, made_with
 from gateway.chat.links import opened as opened_link
 from gateway.chat.registering import registered
 from gateway.chat.saying import AUTO, TEXT_LENGTH, say
-from gateway.chat.taking import take_in
+from gateway.chat.taking import CHANNEL, take_in
 from gateway.chat.talk import Words
 
 __all__ = [
     "AUTO",
+    "CHANNEL",
     "Opened",
     "TEXT_LENGTH",
     "Words",

@@ -1,4 +1,4 @@
-"""Conversations: one open at a time for each person. A closed one is never opened again."""
+"""Conversations: one open at a time for each Zalo user or phone. A closed one is never opened again."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ AUTOMATIC, WAITING, ANSWERED, CLOSED = "automatic", "waiting", "answered", "clos
 
 def current(session: Session, user_id: str) -> tables.Conversation | None:
     """The person's open conversation."""
-    wanted = (
-        select(tables.Conversation).filter_by(user_id=user_id, closed_at=None).with_for_update(key_share=True)
-    )
+    return _current(session, user_id=user_id)
+
+
+def _current(session: Session, **who: str) -> tables.Conversation | None:
+    wanted = select(tables.Conversation).filter_by(**who, closed_at=None).with_for_update(key_share=True)
     return session.scalar(wanted.execution_options(populate_existing=True))
 
 
@@ -31,16 +33,30 @@ def opened(session: Session, user_id: str, now: int) -> tables.Conversation:
     goes on for a week.
     """
     session.scalar(select(tables.ZaloUser.id).filter_by(id=user_id).with_for_update(key_share=True))
-    talk = current(session, user_id)
+    return _opened(session, now, user_id=user_id)
+
+
+def opened_by_text(session: Session, phone: str, lane: str, now: int) -> tables.Conversation:
+    """The same for whoever sends text messages: `phone` E.164 or a name; `lane` has just heard them.
+
+    One process at a time calls it (`texts.take_in`), so there is nobody to lock.
+    """
+    talk = _opened(session, now, phone=phone)
+    talk.channel = lane
+    return talk
+
+
+def _opened(session: Session, now: int, **who: str) -> tables.Conversation:
+    talk = _current(session, **who)
     if talk is not None and not _over(talk, now):
         return talk
     if talk is not None:
         close(talk, "auto", now)
         session.flush()
-    before = _last(session, user_id)
+    before = _last(session, who)
     kept = before is not None and before.closed_at is not None and now - before.closed_at <= TOPIC_SECONDS
     talk = tables.Conversation(
-        user_id=user_id,
+        **who,
         topic=before.topic if before and kept else "",
         sensitive=bool(before and kept and before.sensitive),
         state=AUTOMATIC,
@@ -58,8 +74,8 @@ def _over(talk: tables.Conversation, now: int) -> bool:
     return talk.state == AUTOMATIC and not talk.assigned_to and now - last > SILENCE_SECONDS
 
 
-def _last(session: Session, user_id: str) -> tables.Conversation | None:
-    mine = select(tables.Conversation).filter_by(user_id=user_id)
+def _last(session: Session, who: Mapping[str, str]) -> tables.Conversation | None:
+    mine = select(tables.Conversation).filter_by(**who)
     return session.scalar(mine.order_by(tables.Conversation.id.desc()).limit(1))
 
 

@@ -1,4 +1,4 @@
-"""What we say in a chat: a message of the conversation, and the notice that carries it."""
+"""What we say in a chat or by text message: a message of the conversation, and the notice that carries it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from gateway import notices, tables
 from gateway.chat import conversations
-from gateway.rules import channels, windows
+from gateway.rules import channels, senders, windows
 from gateway.rules.settings import Settings
+from gateway.rules.sms import alphabet
 
 AUTO = "auto"
 TEXT_LENGTH, BUTTONS, TITLE_LENGTH = 2_000, 5, 100  # what Zalo takes
@@ -50,6 +51,58 @@ def say(
     session.add(message)
     session.flush()
     message.notice_id = _carried(session, config, message, buttons, attachment, now)
+    if by != AUTO:
+        conversations.answered(talk, now)
+    talk.changed_at = now
+    session.flush()
+    return message
+
+
+def lane(talk: tables.Conversation, config: Settings) -> str | None:
+    """The lane by which somebody who texted is answered: the one that heard them, if it is still in use, so that
+    the answer comes from the number that they wrote to. None where nothing can go back."""
+    if not talk.phone or not senders.answerable(talk.phone):
+        return None
+    lanes = channels.two_way(config)
+    return talk.channel if talk.channel in lanes else next(iter(lanes), None)
+
+
+def text(
+    session: Session,
+    config: Settings,
+    talk: tables.Conversation,
+    words: str,
+    now: int,
+    by: str,
+    language: str,
+    accented: bool = False,
+) -> tables.ChatMessage:
+    """Answer somebody who texted, by text message; LookupError where no lane can.
+
+    It is kept as it is sent: in plain letters, unless `accented` or the configuration says otherwise.
+    """
+    way = lane(talk, config)
+    if way is None:
+        raise LookupError("no lane of text messages can answer this sender")
+    accented = accented or not config.sms.unaccented
+    kept = unicodedata.normalize("NFC", words if accented else alphabet.unaccent(words))[:TEXT_LENGTH]
+    message = tables.ChatMessage(
+        conversation_id=talk.id, way="out", kind="text", text=kept, attachments=[], by=by[:60], at=now
+    )
+    session.add(message)
+    session.flush()
+    lasting = STALE_SECONDS if by == AUTO else config.notices.deadlines.other
+    planned = notices.Planned(
+        key=f"chat:{message.id}",
+        kind=channels.CHAT,
+        phone=talk.phone or "",
+        data={"text": kept, **({"accented": True} if accented else {})},
+        due=now,
+        deadline=now + max(1, lasting),
+        language=language,
+        urgent=True,
+    )
+    message.notice_id = notices.plan(session, planned, (way,), now)
     if by != AUTO:
         conversations.answered(talk, now)
     talk.changed_at = now

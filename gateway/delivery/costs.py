@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from gateway import tables
 from gateway.rules import channels, hours
+from gateway.rules.settings import BUILT_IN
 
-CHANNELS = channels.ALL
 _attempt = tables.Attempt
+_ORDER = {name: at for at, name in enumerate((*channels.ZALO, *BUILT_IN))}
 HANDED_OVER = ("accepted", "delivered", "undelivered", "unknown")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,9 +34,10 @@ class Cost:
 
 def spent(session: Session, since: int, until: int) -> list[Cost]:
     """By channel, for what was handed over from `since` until before `until` (seconds)."""
-    found = session.execute(_sums(since, until).add_columns(_attempt.channel).group_by(_attempt.channel))
-    by_channel = {row.channel: _cost(row.channel, row) for row in found}
-    return [by_channel[channel] for channel in CHANNELS if channel in by_channel]
+    names = used(session)
+    wanted = _sums(names, since, until).add_columns(_attempt.channel).group_by(_attempt.channel)
+    by_channel = {row.channel: _cost(row.channel, row) for row in session.execute(wanted)}
+    return [by_channel[channel] for channel in names if channel in by_channel]
 
 
 def daily(session: Session, day: date, zone: ZoneInfo) -> list[Cost]:
@@ -50,9 +52,10 @@ def monthly(session: Session, first: date, zone: ZoneInfo) -> list[tuple[date, C
     place = case(
         *((_attempt.at < start, at) for at, start in enumerate(starts[1:])), else_=len(days) - 1
     ).label("place")
-    wanted = _sums(starts[0], starts[-1]).add_columns(place, _attempt.channel)
+    names = used(session)
+    wanted = _sums(names, starts[0], starts[-1]).add_columns(place, _attempt.channel)
     rows = session.execute(wanted.group_by(place, _attempt.channel)).all()
-    ordered = sorted(rows, key=lambda row: (row.place, CHANNELS.index(row.channel)))
+    ordered = sorted(rows, key=lambda row: (row.place, names.index(row.channel)))
     return [(days[row.place], _cost(row.channel, row)) for row in ordered]
 
 
@@ -64,13 +67,23 @@ def _days(first: date) -> Sequence[date]:
     return found
 
 
-def _sums(since: int, until: int) -> Select[Any]:
+def used(session: Session) -> list[str]:
+    """Every channel that something was ever sent by, Zalo's first: a lane that left the configuration has cost
+    something too. Each is one step in the index, however many attempts there are."""
+    first = select(func.min(_attempt.channel).label("channel")).cte("used", recursive=True)
+    later = select(func.min(_attempt.channel)).where(_attempt.channel > first.c.channel).scalar_subquery()
+    steps = first.union_all(select(later).where(first.c.channel.is_not(None)))
+    found = sorted(session.scalars(select(steps.c.channel).where(steps.c.channel.is_not(None))))
+    return sorted(found, key=lambda name: _ORDER.get(name, len(_ORDER)))
+
+
+def _sums(names: Sequence[str], since: int, until: int) -> Select[Any]:
     return select(
         func.count().filter(_attempt.state.in_(HANDED_OVER)).label("messages"),
         func.count().filter(_attempt.state == "delivered").label("delivered"),
         func.sum(_attempt.parts).label("parts"),
         func.sum(_attempt.cost).label("dong"),
-    ).where(_attempt.channel.in_(CHANNELS), _attempt.at >= since, _attempt.at < until)
+    ).where(_attempt.channel.in_(names), _attempt.at >= since, _attempt.at < until)
 
 
 def _cost(channel: str, row: Any) -> Cost:

@@ -102,7 +102,7 @@ def history(session: Session, ids: Sequence[str]) -> dict[str, list[tables.Attem
 def spared(session: Session, number: str, config: Settings, now: int) -> list[Spared]:
     """The channels that spare this phone now."""
     wanted = select(tables.Suppression).where(
-        tables.Suppression.channel.in_(channels.ladder(config)),
+        tables.Suppression.channel.in_((*channels.used(config), channels.TEXTS)),
         tables.Suppression.phone == number,
         tables.Suppression.until > now,
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from gateway import access, notices, registrations, tables
 from gateway.notices import people
+from gateway.rules import channels
 from gateway.rules.settings import Settings
 
 ERASED = ""
@@ -87,7 +88,10 @@ def _erase_talk(session: Session, user_id: str) -> None:
 
 
 def _erase_traces(session: Session, user_id: str, phones: Collection[str]) -> None:
-    """The raw events hold their words and phones too; one that is still to be read is read first."""
+    """The raw events hold their words and phones too; one that is still to be read is read first.
+
+    Who asked for no text messages gets none after this either: that a phone is not to be texted stays.
+    """
     marks = [f'"{user_id}"', *(one.removeprefix("+84") for one in phones)]
     raw = update(tables.Receipt).where(
         tables.Receipt.done_at.is_not(None),
@@ -97,7 +101,9 @@ def _erase_traces(session: Session, user_id: str, phones: Collection[str]) -> No
     _do(session, raw.values(body=ERASED))
     theirs = tables.Registration.phone == tables.Suppression.phone  # somebody else's as well: theirs stays
     spared = delete(tables.Suppression).where(
-        tables.Suppression.phone.in_(phones), ~select(tables.Registration.id).where(theirs).exists()
+        tables.Suppression.phone.in_(phones),
+        tables.Suppression.channel != channels.TEXTS,
+        ~select(tables.Registration.id).where(theirs).exists(),
     )
     _do(session, spared)
 

@@ -1,4 +1,4 @@
-"""hộp thư: what staff see of the conversations with citizens, and what they do there.
+"""hộp thư: what staff see of the conversations with citizens by Zalo and text message, and what they do there.
 
 Complaints and whatever is sensitive exist for officers and admins only: every function takes the `Reader`,
 and for the others such a conversation is not there at all.
@@ -6,6 +6,7 @@ and for the others such a conversation is not there at all.
 
 from gateway.inbox.acting import (
     LONGEST,
+    MOST_PARTS,
     TOPICS,
     Refusal,
     answer,
@@ -25,6 +26,7 @@ from gateway.inbox.reading import (
     MESSAGES,
     STATES,
     THREADS,
+    WAYS,
     Reader,
     Said,
     Thread,
@@ -49,9 +51,11 @@ __all__ = [
     "look",
     "LONGEST",
     "MESSAGES",
+    "MOST_PARTS",
     "STATES",
     "THREADS",
     "TOPICS",
+    "WAYS",
     "Change",
     "Person",
     "Reader",

@@ -15,11 +15,13 @@ from gateway.chat import conversations, saying
 from gateway.inbox.reading import Reader, conversation
 from gateway.rules import windows
 from gateway.rules.settings import Settings
+from gateway.rules.sms import alphabet, segments
 
 LONGEST = 2_000  # of an answer, as Zalo takes it
 TOPICS = ("residence", "complaint", "procedure", "identity", "other")
 COMPLAINT = "complaint"
 NAME_LENGTH = 120
+MOST_PARTS = 3  # of an answer by text message
 
 
 class Refusal(Enum):
@@ -30,6 +32,9 @@ class Refusal(Enum):
     SHUT = "shut"  # the citizen has been silent for too long: Zalo takes no answer any more
     EMPTY = "empty"
     LONG = "long"
+    ONE_WAY = "one_way"  # whoever texted is a name or a short code, or no lane goes back to them
+    PARTS = "parts"  # more than MOST_PARTS parts of a text message
+    WORDS_ONLY = "words_only"  # a text message carries no pictures, files or quotes
     FORBIDDEN = "forbidden"  # this needs an officer
 
 
@@ -43,9 +48,11 @@ def worded(text: str) -> str | Refusal:
 
 
 def may_answer(session: Session, talk: tables.Conversation, config: Settings, now: int) -> Refusal | None:
-    """Whether an answer can still reach the citizen: what else it would be is Zalo's error -230."""
+    """Why no answer can reach the citizen any more (it would be Zalo's error -230), or None."""
     if talk.closed_at is not None:
         return Refusal.CLOSED
+    if talk.user_id is None:
+        return None if saying.lane(talk, config) is not None else Refusal.ONE_WAY
     user = session.get_one(tables.ZaloUser, talk.user_id)
     own = config.zalo
     shut = windows.window(user.seen_at, now, own.free_hours, own.window_days).state == "shut"
@@ -63,11 +70,13 @@ def answer(
     quote: int | None = None,
     attachment: Mapping[str, Any] | None = None,
     name: str = "",
+    accented: bool = False,
 ) -> list[tables.ChatMessage] | Refusal:
     """Answer the citizen; who answers what nobody has taken takes it.
 
     A picture carries the text with it; a file goes alone, so its words go before it. `quote` is the row of
-    the citizen's message that this answers, `name` what the attachment is called.
+    the citizen's message that this answers, `name` what the attachment is called. `accented`: a text message
+    keeps its accents, at two or three times the price.
     """
     talk = conversation(session, talk_id, reader, lock=True)
     if talk is None:
@@ -79,10 +88,38 @@ def answer(
     if refused is not None:
         return refused
     words = "" if isinstance(plain, Refusal) else plain
-    said = _said(session, talk, reader, words, config, now, quote, attachment, name)
+    if talk.user_id is None:
+        texted = _texted(session, talk, reader, words, config, now, attachment, accented)
+        if isinstance(texted, Refusal):
+            return texted
+        said = [texted]
+    else:
+        said = _said(session, talk, reader, words, config, now, quote, attachment, name)
     talk.assigned_to = talk.assigned_to or reader.name
     _written(session, now, reader.name, "inbox.answer", str(talk.id), messages=[one.id for one in said])
     return said
+
+
+def _texted(
+    session: Session,
+    talk: tables.Conversation,
+    reader: Reader,
+    text: str,
+    config: Settings,
+    now: int,
+    attachment: Mapping[str, Any] | None,
+    accented: bool,
+) -> tables.ChatMessage | Refusal:
+    """Answer by text message, in the language in which their phone was last registered."""
+    if attachment is not None:
+        return Refusal.WORDS_ONLY
+    kept = text if accented or not config.sms.unaccented else alphabet.unaccent(text)
+    if len(segments.split(kept).parts) > MOST_PARTS:
+        return Refusal.PARTS
+    made = select(tables.Registration.language).filter_by(phone=talk.phone)
+    language = session.scalar(made.order_by(tables.Registration.id.desc()).limit(1))
+    about = (session, config, talk, text, now, reader.name, language or config.station.languages[0])
+    return saying.text(*about, accented=accented)
 
 
 def _said(
@@ -237,11 +274,14 @@ def mark_read(session: Session, talk_id: int, reader: Reader, now: int) -> bool:
 def show_phone(session: Session, talk_id: int, reader: Reader, now: int) -> str | None:
     """The citizen's phone in full, to call them; who looked is written down."""
     talk = conversation(session, talk_id, reader)
-    user = session.get(tables.ZaloUser, talk.user_id) if talk is not None else None
-    if user is None or not user.phone:
+    if talk is None:
+        return None
+    user = session.get(tables.ZaloUser, talk.user_id) if talk.user_id is not None else None
+    number = user.phone if user else talk.phone
+    if not number or not number.startswith("+"):
         return None
     _written(session, now, reader.name, "inbox.phone", str(talk_id))
-    return user.phone
+    return number
 
 
 def _written(session: Session, now: int, by: str, action: str, subject: str, **data: object) -> None:

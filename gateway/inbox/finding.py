@@ -39,10 +39,18 @@ def find(session: Session, text: str, reader: Reader, config: Settings, now: int
         return []
     says = _says(session, words)
     said = select(_message.conversation_id).where(says(_message.text))
-    matches: list[ColumnElement[bool]] = [_talk.id.in_(said), says(_user.name), *_by_phone(text)]
+    named = select(tables.Registration.phone).where(says(tables.Registration.contact_name))
+    matches: list[ColumnElement[bool]] = [
+        _talk.id.in_(said),
+        says(func.coalesce(_user.name, "")),
+        and_(_talk.phone.is_not(None), _talk.phone != "", _talk.phone.in_(named)),
+        # A sender's name; of a number nobody finds out more than the list shows
+        and_(~func.coalesce(_talk.phone, "+").startswith("+"), says(func.coalesce(_talk.phone, ""))),
+        *_by_phone(text),
+    ]
     wanted = (
         select(_talk, _user)
-        .join(_user, _user.id == _talk.user_id)
+        .outerjoin(_user, _user.id == _talk.user_id)
         .where(visible(reader), or_(*matches))
         .order_by(_talk.changed_at.desc(), _talk.id.desc())
         .limit(THREADS)
@@ -54,9 +62,11 @@ def _by_phone(text: str) -> list[ColumnElement[bool]]:
     """A whole number, or its last three digits, which the list shows anyway: nobody finds out the rest by trying."""
     number = phone.parse(text)
     if isinstance(number, phone.Phone):
-        return [_user.phone == number.e164]
+        return [_user.phone == number.e164, _talk.phone == number.e164]
     digits = text.strip()
-    return [_user.phone.like(f"%{digits}")] if re.fullmatch(r"[0-9]{3}", digits) else []
+    if not re.fullmatch(r"[0-9]{3}", digits):
+        return []
+    return [_user.phone.like(f"%{digits}"), _talk.phone.like(f"+84%{digits}")]
 
 
 def _says(session: Session, words: Sequence[str]) -> Callable[[Any], ColumnElement[bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,17 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from gateway import tables
+from gateway.chat import saying
 from gateway.notices.barriers import HELD
 from gateway.rules import phone, windows
 from gateway.rules.settings import Settings
 
+WAYS = ("zalo", "sms")
 STATES = ("waiting", "mine", "answered", "automatic", "closed")
 THREADS, MESSAGES = 40, 50
 SNIPPET, QUOTE = 90, 120
 NEVER = 2**53
+BY_TEXT = "sms:"  # how the id of a text message that came in begins
 _talk, _user, _message = tables.Conversation, tables.ZaloUser, tables.ChatMessage
 
 
@@ -31,18 +34,25 @@ class Reader:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which conversations: `state` of STATES, "" for all; `topic` "" for every one; `page` from 1."""
+    """Which conversations: `state` of STATES, "" for all; `topic` and `way` "" for every one; `page` from 1."""
 
     state: str = "waiting"
     topic: str = ""
     page: int = 1
+    way: str = ""
 
 
 @dataclass(frozen=True)
 class Thread:
-    """A conversation in the list. `phone` is masked; `way` and `by` say whose word `snippet` is."""
+    """A conversation in the list. `phone` is masked; `way` and `by` say whose word `snippet` is.
+
+    `by_text`: with somebody who sends text messages; they have no `user_id` and no window. `lane`: by which an
+    answer goes back to them, empty where none can. `name` is then as it was last registered, or a sender's name.
+    """
 
     id: int
+    by_text: bool
+    lane: str
     user_id: str
     name: str
     phone: str
@@ -126,7 +136,7 @@ def _of(reader: Reader) -> ColumnElement[bool]:
 
 def threads(session: Session, wanted: Wanted, reader: Reader, config: Settings, now: int) -> Threads:
     """One page of the list; who waits comes first whose window ends first."""
-    rows = select(_talk, _user).join(_user, _user.id == _talk.user_id).where(visible(reader))
+    rows = select(_talk, _user).outerjoin(_user, _user.id == _talk.user_id).where(visible(reader))
     rows = _narrowed(rows, wanted, reader)
     rows = rows.order_by(*_order(wanted.state, config, now))
     page = session.execute(rows.offset((wanted.page - 1) * THREADS).limit(THREADS + 1)).all()
@@ -138,7 +148,14 @@ def _narrowed(rows: Select[Any], wanted: Wanted, reader: Reader) -> Select[Any]:
         rows = rows.where(_talk.closed_at.is_(None), _of(reader))
     elif wanted.state:
         rows = rows.where(_talk.state == wanted.state)
+    if wanted.way:
+        rows = rows.where(by_text() if wanted.way == "sms" else ~by_text())
     return rows.where(_talk.topic == wanted.topic) if wanted.topic else rows
+
+
+def by_text() -> ColumnElement[bool]:
+    """The condition of a conversation by text message; one whose phone was erased is one still."""
+    return _talk.user_id.is_(None)
 
 
 def _order(state: str, config: Settings, now: int) -> tuple[Any, ...]:
@@ -151,22 +168,25 @@ def _order(state: str, config: Settings, now: int) -> tuple[Any, ...]:
 
 
 def _end(config: Settings, now: int) -> ColumnElement[int]:
-    """When a person's window ends next, in SQL as `rules.windows` has it; the shut ones come last."""
+    """When a person's window ends next, in SQL as `rules.windows` has it; the shut ones come last.
+
+    Who texted has no window; they are to be answered as soon as the others, and nobody is asked for longer.
+    """
     free = config.zalo.free_hours * windows.HOUR
     whole = max(free, config.zalo.window_days * windows.DAY)
     spoke = _user.seen_at
     ends = [(spoke > now - free, spoke + free), (spoke > now - whole, spoke + whole)]
-    return case((spoke <= 0, NEVER), *ends, else_=NEVER)
+    return case((by_text(), _talk.asked_at + free), (spoke <= 0, NEVER), *ends, else_=NEVER)
 
 
 def thread(session: Session, talk: tables.Conversation, config: Settings, now: int) -> Thread:
     """One conversation as the list shows it."""
-    user = session.get_one(_user, talk.user_id)
+    user = session.get_one(_user, talk.user_id) if talk.user_id is not None else None
     return listed(session, [(talk, user)], config, now)[0]
 
 
 def listed(session: Session, rows: Sequence[Any], config: Settings, now: int) -> list[Thread]:
-    """(conversation, person) pairs with the last word of each."""
+    """(conversation, person or None) pairs with the last word of each."""
     last = (
         select(func.max(_message.id))
         .where(_message.conversation_id.in_([talk.id for talk, _ in rows]), _message.way != "note")
@@ -176,33 +196,57 @@ def listed(session: Session, rows: Sequence[Any], config: Settings, now: int) ->
         one.conversation_id: one
         for one in session.scalars(select(_message).where(_message.id.in_(last.scalar_subquery())))
     }
-    return [_thread(talk, user, words.get(talk.id), config, now) for talk, user in rows]
+    named = registered_names(session, {talk.phone for talk, user in rows if user is None and talk.phone})
+    return [_thread(talk, user, words.get(talk.id), named, config, now) for talk, user in rows]
+
+
+def registered_names(session: Session, phones: set[str]) -> dict[str, str]:
+    """Phone → the name that it was last registered with."""
+    if not phones:
+        return {}
+    made = tables.Registration
+    wanted = select(made.phone, made.contact_name).where(made.phone.in_(phones)).order_by(made.id)
+    return dict(session.execute(wanted).all())
 
 
 def _thread(
     talk: tables.Conversation,
-    user: tables.ZaloUser,
+    user: tables.ZaloUser | None,
     last: tables.ChatMessage | None,
+    named: Mapping[str, str],
     config: Settings,
     now: int,
 ) -> Thread:
+    own, seen_at = config.zalo, user.seen_at if user else 0
     return Thread(
         id=talk.id,
-        user_id=user.id,
-        name=user.name,
-        phone=phone.masked(user.phone) if user.phone else "",
+        by_text=user is None,
+        lane=(saying.lane(talk, config) or "") if user is None else "",
+        user_id=user.id if user else "",
+        name=user.name if user else _texting(talk.phone or "", named),
+        phone=masked(user.phone if user else talk.phone),
         topic=talk.topic,
         sensitive=talk.sensitive,
         state=talk.state,
         unread=talk.unread,
         assigned_to=talk.assigned_to,
-        window=windows.window(user.seen_at, now, config.zalo.free_hours, config.zalo.window_days),
+        window=windows.window(seen_at, now, own.free_hours, own.window_days),
         snippet=" ".join(last.text.split())[:SNIPPET] if last else "",
         kind=last.kind if last else "text",
         way=last.way if last else "",
         by=last.by if last else "",
         at=last.at if last else talk.changed_at,
     )
+
+
+def _texting(sender: str, named: Mapping[str, str]) -> str:
+    """Who texts: the name that was registered with their phone, or what the network calls them."""
+    return named.get(sender, "") or (sender if not sender.startswith("+") else "")
+
+
+def masked(number: str | None) -> str:
+    """A phone as lists show it; nothing for a name or for nobody's."""
+    return phone.masked(number) if number and number.startswith("+") else ""
 
 
 def messages(session: Session, talk_id: int, before: int | None = None) -> tuple[list[Said], bool]:
@@ -248,7 +292,7 @@ def _said(one: tables.ChatMessage, notice: tables.Notice | None, quotes: dict[st
         by=one.by,
         at=one.at,
         quoted=quotes.get(one.quoted, "…") if one.quoted else "",
-        quotable=one.way == "in" and bool(one.msg_id),
+        quotable=one.way == "in" and bool(one.msg_id) and not (one.msg_id or "").startswith(BY_TEXT),
         state=state,
         reason=reason,
         again=state == "failed" and notice is not None,

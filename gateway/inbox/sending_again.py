@@ -31,9 +31,9 @@ def say_again(
     refused = may_answer(session, talk, config, now)
     if refused is not None:
         return refused
-    message.notice_id = notices.plan(
-        session, _planned(session, message, old, config, now), (channels.BY_CHAT,), now
-    )
+    way = channels.BY_CHAT if talk.user_id is not None else saying.lane(talk, config)
+    planned = _planned(session, message, old, config, now)
+    message.notice_id = notices.plan(session, planned, (way or channels.BY_CHAT,), now)
     session.get_one(tables.Notice, message.notice_id).repeats = old.id
     old.handled, old.handled_by = "repeated", reader.name[:80]
     if talk.asked_at <= message.at:  # nothing was asked since: this is the answer
@@ -74,16 +74,19 @@ def look(session: Session, now: int) -> int:
 def _planned(
     session: Session, message: tables.ChatMessage, old: tables.Notice, config: Settings, now: int
 ) -> notices.Planned:
-    user = session.get_one(tables.ZaloUser, message.user_id)
-    until = windows.window(user.seen_at, now, config.zalo.free_hours, config.zalo.window_days).until
+    until = now + config.notices.deadlines.other
+    if message.user_id is not None:
+        user = session.get_one(tables.ZaloUser, message.user_id)
+        shut = windows.window(user.seen_at, now, config.zalo.free_hours, config.zalo.window_days).until
+        until = min(until, shut)
     return notices.Planned(
         key=f"repeat:{old.id}",
         kind=channels.CHAT,
-        phone="",
+        phone=old.phone if message.user_id is None else "",
         zalo_user_id=message.user_id,
         data=old.data,
         due=now,
-        deadline=max(now + 1, min(until, now + config.notices.deadlines.other)),
+        deadline=max(now + 1, until),
         language=old.language,
         urgent=True,
     )

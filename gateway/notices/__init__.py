@@ -4,6 +4,9 @@ Functions run inside a `database.writing` transaction. What happens next is deci
 `rules.lifecycle.notice.step` alone; here its answers are carried out on rows, in batches.
 """
 
+from gateway.notices.parts import EVENT as PART
+from gateway.notices.parts import Cut, Handed
+from gateway.notices.parts import settle as settle_parts
 from gateway.notices.planning import (
     HANDLED,
     Planned,
@@ -20,6 +23,7 @@ from gateway.notices.receipts import (
     put_off_receipt,
     read_receipt,
     settle_receipts,
+    something_waits,
     unread_receipts,
 )
 from gateway.notices.sending import (
@@ -39,7 +43,10 @@ from gateway.notices.sweeping import Answer, Question, adopt, answered, pass_by,
 
 __all__ = [
     "Answer",
+    "Cut",
     "HANDLED",
+    "Handed",
+    "PART",
     "Planned",
     "Question",
     "RECEIPT_PATIENCE",
@@ -65,7 +72,9 @@ __all__ = [
     "read_receipt",
     "record",
     "repeat",
+    "settle_parts",
     "settle_receipts",
+    "something_waits",
     "store_receipt",
     "store_receipts",
     "suppress",

@@ -36,7 +36,7 @@ def addressed(
 ) -> list[tuple[Planned, tuple[str, ...]]]:
     """Each with its Zalo user, where their phone's owner has shared it, and the rungs that can reach them."""
     if not channels.TO_A_USER.intersection(rungs):
-        return [(one, tuple(rungs)) for one in planned]
+        return [(one, _routed(one, tuple(rungs), rungs)) for one in planned]
     strangers = {one.phone for one in planned if one.phone and not one.zalo_user_id}
     owners, seen = _owners(session, strangers) if by_shared_phone and strangers else ({}, {})
     found = [_owned(one, owners.get(one.phone)) if not one.zalo_user_id else one for one in planned]
@@ -53,7 +53,15 @@ def _reaching(one: Planned, rungs: Sequence[str], seen_at: int, now: int) -> tup
     state = windows.window(seen_at, now).state if seen_at > 0 else "shut"
     chatting = state == "free" or (state == "paid" and not one.at_once)
     who = "phone" if one.phone else "", "user" if one.zalo_user_id else None
-    return _fitting(tuple(rungs), one.kind, *who, chatting, one.at_once)
+    return _routed(one, _fitting(tuple(rungs), one.kind, *who, chatting, one.at_once), rungs)
+
+
+def _routed(one: Planned, fit: tuple[str, ...], rungs: Sequence[str]) -> tuple[str, ...]:
+    return (
+        channels.routed(fit, one.phone, rungs.sms)
+        if isinstance(rungs, channels.Ladder) and one.phone
+        else fit
+    )
 
 
 def _owners(session: Session, phones: Collection[str]) -> tuple[dict[str, str], dict[str | None, int]]:

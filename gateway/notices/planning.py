@@ -69,7 +69,10 @@ def plan_all(
 
     `by_shared_phone`: a phone number may lead to the Zalo user who shared it (`[zalo] shared_phone`).
     """
-    written = [_row(one, rungs, now) for one, rungs in people.addressed(session, planned, ladder, now, by_shared_phone)]
+    written = [
+        _row(one, rungs, now)
+        for one, rungs in people.addressed(session, planned, ladder, now, by_shared_phone)
+    ]
     # RETURNING says which are new on both databases; the drivers' row counts do not
     fresh: set[str] = set()
     if database.on_postgresql(session):

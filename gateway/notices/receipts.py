@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -24,6 +25,11 @@ def unread_receipts(
     """Receipts that somebody who knows the channel must read first: (id, channel, body)."""
     found = steps.rows(session, _UNREAD, channels=list(channels), now=now, most=room)
     return [(one.id, one.channel, one.body) for one in found]
+
+
+def something_waits(session: Session, channel: str, now: int) -> bool:
+    """Whether something that somebody said there is still to be worked off."""
+    return bool(steps.rows(session, _SAID, channel=channel, now=now))
 
 
 def read_receipt(session: Session, receipt_id: int, delivered: bool | None, code: str, now: int) -> None:
@@ -58,7 +64,7 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
     # All at once and in one order: two workers that lock one by one would wait for each other
     noticed = steps.locked(session, [one.notice_id for one in attempts.values()])
     seen = _seen(session, waiting, attempts)
-    taken, outcomes, reports = steps.Steps(policy), [], _Reports()
+    taken, outcomes, reports = steps.Steps(policy), [], Reports()
     for receipt in waiting:
         attempt = attempts.get(receipt.id)
         if attempt is not None:
@@ -74,6 +80,11 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
             outcomes.append((receipt.id, "", None, now + max(1, now - receipt.at)))
     taken.write(session, now)
     reports.write(session)
+    done(session, outcomes)
+
+
+def done(session: Session, outcomes: Sequence[tuple[int, str, int | None, int]]) -> None:
+    """Write down what became of receipts: (id, outcome, when it was done or None, when it is looked at again)."""
     names = ("row", "new_outcome", "new_done_at", "new_due")
     session.connection().execute(_DONE, [dict(zip(names, one, strict=True)) for one in outcomes])
 
@@ -81,6 +92,7 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
 _WAITING = (
     select(_r.id, _r.channel, _r.reference, _r.provider_ref, _r.delivered, _r.code, _r.at)
     .where(_r.done_at.is_(None), _r.delivered.is_not(None), _r.due <= bindparam("now"))
+    .where(_r.event != "part")  # see `parts`
     .order_by(_r.due, _r.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
@@ -91,6 +103,12 @@ _UNREAD = (
     .where(_r.channel.in_(bindparam("channels", expanding=True)))
     .order_by(_r.due, _r.id)
     .limit(bindparam("most"))
+)
+_SAID = (
+    select(_r.id)
+    .where(_r.done_at.is_(None), _r.delivered.is_(None), _r.due <= bindparam("now"))
+    .where(_r.channel == bindparam("channel"))
+    .limit(1)
 )
 _DONE = (
     update(tables.Receipt.__table__)
@@ -154,13 +172,30 @@ def _seen(session: Session, waiting: Sequence[Row], attempts: Mapping[int, Row])
     return matched
 
 
-class _Reports:
+@dataclass(frozen=True)
+class Attempted:
+    """Of an attempt what a receipt needs to know."""
+
+    id: str
+    state: str
+    receipt_at: int | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of a receipt what an attempt needs to know."""
+
+    delivered: bool
+    at: int
+
+
+class Reports:
     """What a batch of receipts says about attempts; the later of two about one attempt sees the earlier."""
 
     def __init__(self) -> None:
         self._states: dict[str, tuple[str, int]] = {}
 
-    def add(self, attempt: Row, receipt: Row) -> Happening | None:
+    def add(self, attempt: Row | Attempted, receipt: Row | Said) -> Happening | None:
         """Take one receipt in; what it means for the notice, or None if it says nothing new."""
         state, received = self._states.get(attempt.id, (attempt.state, attempt.receipt_at))
         if received is not None and not receipt.delivered:

@@ -10,8 +10,9 @@ from sqlalchemy import Row, bindparam, case, func, insert, or_, select, text, up
 from sqlalchemy.orm import Session
 
 from gateway import tables
-from gateway.notices import barriers, people, steps, suppressing
+from gateway.notices import barriers, parts, people, steps, suppressing
 from gateway.notices.barriers import HELD, Barrier, Barriers
+from gateway.notices.parts import Handed
 from gateway.rules import channels
 from gateway.rules.lifecycle import breaker as breakers
 from gateway.rules.lifecycle.notice import Event, Happening, Policy, State
@@ -38,6 +39,8 @@ class Task:
     """A claimed notice and the attempt that was written down for it before it is handed over.
 
     `probes` is the subject of the breaker that this task tries, None for nearly all. `due` is when it was due.
+    `again`: it was tried on this rung before. Where the lane reports by part, `total` is how many there are, and
+    `begun` are those that an earlier try handed over.
     """
 
     notice_id: str
@@ -55,6 +58,9 @@ class Task:
     due: int
     last: bool
     probes: str | None = None
+    again: bool = False
+    total: int = 0
+    begun: tuple[Handed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Result:
     """How the hand-over of a task ended. `provider_ref` is the provider's own id, where it gave one.
 
     `cost` in đồng; `news` is what it says about the channel; `rest_days` is how long this phone is spared there;
-    `left` and `total`: what the provider says the day still holds, of how many.
+    `left` and `total`: what the provider says the day still holds, of how many. `handed`: the parts of this try.
     """
 
     task: Task
@@ -75,6 +81,7 @@ class Result:
     rest_days: int | None = None
     left: int | None = None
     total: int | None = None
+    handed: tuple[Handed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class Terms:
     """What holds for a round: the rules, the quiet hours (until when, or None), what channels cannot do now.
 
     `able(channel, kind)`: whether a channel knows how to say this kind at all. `free_seconds`: how long after
-    a person's last word a free text may go to them.
+    a person's last word a free text may go to them. `cut`: see `parts.begin`.
     """
 
     policy: Policy
@@ -104,6 +111,7 @@ class Terms:
     barriers: Barriers = field(default_factory=dict)
     able: Callable[[str, str], bool] = lambda _channel, _kind: True
     free_seconds: int = 48 * 3_600
+    cut: parts.Cut = lambda _task: None
 
 
 SILENT = "chưa nhắn cho trang gần đây / has not spoken to the page lately"
@@ -129,7 +137,7 @@ def claim_due(
     moved = claim.steps.write(session, now)
     if claim.attempts:
         steps.written(session, _NOTE, _NOTE_JSON, claim.attempts)
-    return claim.tasks, moved
+    return parts.begin(session, claim.tasks, terms.cut, now), moved
 
 
 class _Claim:
@@ -236,9 +244,13 @@ class _Claim:
 
 
 def _further_way(row: Row) -> bool:
-    """Whether the same provider's next way follows: its last one is waited for, and not each of them in turn."""
+    """Whether the same provider's next way follows, or another lane of text messages after one of them: only the
+    last of such is waited for, and not each of them in turn."""
     following = steps.channel_at(row.ladder, row.rung + 1)
-    return following != "" and channels.provider(following) == channels.provider(row.channel)
+    if following == "":
+        return False
+    texts = channels.is_text(row.channel) and channels.is_text(following)
+    return texts or channels.provider(following) == channels.provider(row.channel)
 
 
 def _chance(notice_id: str) -> float:
@@ -263,6 +275,7 @@ def _task(row: Row, attempt_id: str, lease_until: int, probes: str | None) -> Ta
         row.due,
         row.rung == row.ladder.count(steps.SEPARATOR),
         probes,
+        row.tries > 0,
     )
 
 
@@ -277,6 +290,7 @@ def record(session: Session, results: Sequence[Result], now: int, terms: Terms) 
             taken.take(row, event, now)
     taken.write(session, now)
     _write_attempts(session, results, now)
+    parts.record(session, results, now)
     _spare(session, results, now)
     news = [one for result in results for one in result.news]
     return barriers.heard(session, news, now, terms.breaking) if news else barriers.Changed()
@@ -365,12 +379,18 @@ def parts_since(session: Session, channel: str, since: int) -> int:
     return session.scalar(sent) or 0
 
 
+_URGENT = (
+    select(_notices.id)
+    .where(
+        _notices.state == text("'created'"),
+        _notices.channel.in_(bindparam("channels", expanding=True)),
+        _notices.urgent.is_(True),
+        _notices.due <= bindparam("now"),
+    )
+    .limit(1)
+)
+
+
 def urgent_is_due(session: Session, channels: Collection[str], now: int) -> bool:
     """Whether somebody must be told at once on one of these channels."""
-    wanted = select(_notices.id).where(
-        _notices.state == State.CREATED.value,
-        _notices.channel.in_(channels),
-        _notices.urgent.is_(True),
-        _notices.due <= now,
-    )
-    return session.connection().execute(wanted.limit(1)).first() is not None
+    return bool(steps.rows(session, _URGENT, channels=list(channels), now=now))

@@ -9,10 +9,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from gateway import access, database, tables
+from gateway.rules import channels
 
 _c = tables.Suppression.__table__.c
 _SUPPRESSED = select(_c.phone, _c.reason).where(
-    _c.channel == bindparam("channel"),
+    _c.channel.in_(bindparam("channels", expanding=True)),
     _c.until > bindparam("now"),
     _c.phone.in_(bindparam("phones", expanding=True)),
 )
@@ -51,10 +52,11 @@ def lift(session: Session, channel: str, phone: str, by: str, now: int) -> bool:
 
 
 def suppressed(session: Session, channel: str, phones: Collection[str], now: int) -> dict[str, str]:
-    """Of these phones those that a channel spares, with the reason."""
+    """Of these phones those that a channel spares, with the reason; who wants no text messages, any of their lanes."""
     if not phones:
         return {}
-    given = {"channel": channel, "now": now, "phones": list(phones)}
+    here = [channel, channels.TEXTS] if channels.is_text(channel) else [channel]
+    given = {"channels": here, "now": now, "phones": list(phones)}
     return dict(session.connection().execute(_SUPPRESSED, given).all())
 
 

@@ -33,7 +33,8 @@ class Intent(StrEnum):
     PHONE = "phone"  # wants to share their phone number
     MENU = "menu"  # says hello, or asks what can be asked
     PERSON = "person"  # wants a human
-    STOP = "stop"  # wants no general news
+    STOP = "stop"  # wants no general news; by text message: no text messages
+    START = "start"  # wants text messages again
     LANGUAGE = "language"  # wants the other language; `argument` is vi or en
     NONE = "none"  # for a person
 
@@ -120,6 +121,36 @@ def understand(text: str) -> Understood:
         if found is not None:
             return Understood(found.intent, found.argument)
     return _nearly(core) or _nearly(folded) or NOTHING
+
+
+def short(text: str) -> Understood:
+    """What a text message asks for: number, cancel, menu, stop, start; NONE is for a person.
+
+    `sure`: exactly one of the words that we tell people to send. To want no more texts, or to want them again,
+    must be said so: "đã nhận" is a nod, "đúng" a yes, and "không nhận được tin" a complaint.
+    """
+    folded = plain(text)
+    intent = _short().get(folded)
+    if intent is not None:
+        return Understood(intent, sure=True)
+    if _short().get(_core(folded)) is Intent.STOP:
+        return Understood(Intent.STOP)
+    given_up = _GIVES_UP.fullmatch(folded)
+    if given_up:
+        return Understood(Intent.CANCEL, f"{given_up[1]}{given_up[2]}".upper(), sure=True)
+    found = understand(text)
+    return Understood(found.intent, found.argument) if found.intent in _BY_TEXT else NOTHING
+
+
+_GIVES_UP = re.compile(
+    r"(?:huy|cancel)(?: (?:so|lich|phieu|number|lich hen|so thu tu))? ?([a-z]?) ?([0-9]{1,5})(?: (?:a|nhe|nha|ok))?"
+)
+_BY_TEXT = frozenset((Intent.NUMBER, Intent.CANCEL, Intent.MENU))
+
+
+@cache
+def _short() -> Mapping[str, Intent]:
+    return {plain(one): Intent(name) for name, words in vocabulary.SHORT.items() for one in words}
 
 
 def topic(text: str) -> str:

@@ -17,6 +17,18 @@ class Kind(StrEnum):
     LANDLINE = "landline"  # a real number that gets neither: staff must call
 
 
+class Network(StrEnum):
+    """Whose prefix a mobile number has; a hint for routing and price only, as people keep numbers when they move."""
+
+    VIETTEL = "viettel"
+    MOBIFONE = "mobifone"
+    VINAPHONE = "vinaphone"
+    VIETNAMOBILE = "vietnamobile"
+    GMOBILE = "gmobile"
+    ITEL = "itel"
+    REDDI = "reddi"
+
+
 @dataclass(frozen=True)
 class Phone:
     """A number in the spellings the networks want."""
@@ -66,6 +78,23 @@ def parse(text: str) -> Phone | PhoneFault:
     if not _DIGITS.fullmatch(bare):
         return _fault("characters")
     return _judged(bare)
+
+
+_NETWORKS = (
+    (Network.VIETTEL, r"3[1-9]|86|96|97|98"),
+    (Network.MOBIFONE, r"30|51|7[06789]|89|90|93"),
+    (Network.VINAPHONE, r"8[1-5]|87|88|91|94"),
+    (Network.VIETNAMOBILE, r"52|56|58|92"),
+    (Network.ITEL, r"99[89]"),
+    (Network.GMOBILE, r"59|99[3-7]"),
+    (Network.REDDI, r"55"),
+)
+_NETWORK = [(network, re.compile(rf"\+84(?:{prefix})")) for network, prefix in _NETWORKS]
+
+
+def network(e164: str) -> Network | None:
+    """The network that a mobile number's prefix was given to; None where nobody has it."""
+    return next((one for one, prefix in _NETWORK if prefix.match(e164)), None)
 
 
 def masked(e164: str) -> str:

@@ -108,6 +108,24 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+# By text message there are no buttons: these few words, alone
+SHORT: Mapping[str, tuple[str, ...]] = {
+    "number": _all("số, số của tôi, xem số, số của em, số của mình, stt, number, my number"),
+    "cancel": _all("huỷ, huỷ số, huỷ lịch, huỷ hẹn, huỷ lịch hẹn, cancel"),
+    "menu": _all("trợ giúp, tg, hd, hướng dẫn, help, menu, info"),  # not "giúp": somebody may be in need
+    # Not "dừng": without accents it is "đúng", which means yes
+    "stop": _all(
+        """
+        stop, stop all, stop tin, stop tin nhắn, stop nhận tin, từ chối, tc, xin từ chối, từ chối tin, từ chối
+        tin nhắn, từ chối nhận tin, từ chối nhận tin nhắn, ngừng, ngừng tin nhắn, ngừng nhận tin, ngừng nhận tin
+        nhắn, ngừng gửi tin, ngừng nhắn tin, ngưng, ngưng nhắn tin, dừng tin nhắn, dừng nhận tin, dừng nhận tin
+        nhắn, dừng gửi tin, dừng nhắn tin, không nhận tin, không nhận tin nữa, không nhận tin nhắn, không nhận tin
+        nhắn nữa, tôi không nhận tin nữa, em không nhận tin nữa, huỷ nhận tin, huỷ tin nhắn, unsubscribe, end, quit
+        """
+    ),
+    "start": _all("start, nhận, nhận tin, nhận lại, nhận lại tin, đăng ký nhận tin, unstop, subscribe"),
+}
+
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "complaint": _all(
         """

@@ -15,13 +15,14 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import time
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.rules import hashes, phone
+from gateway.rules.sms import described
 
 PREFIX = "GATEWAY_"
 Seconds = Annotated[int, Field(ge=0, le=86_400 * 366)]
@@ -132,7 +133,7 @@ class Notices(Section):
     retries: tuple[Seconds, ...] = (5, 30, 120, 600)
     lease: int = Field(60, ge=5, le=3_600)
     batch: int = Field(200, ge=1, le=5_000)
-    lanes: tuple[Literal["zalo", "esms", "modem"], ...] = ()
+    lanes: tuple[str, ...] = ()
     outage_failures: int = Field(5, ge=1, le=1_000)
     outage_probe: Seconds = 30
     refusal_probe: Seconds = 900
@@ -193,54 +194,145 @@ class Zalo(Section):
     templates: Mapping[str, Template] = Field(default_factory=dict)
 
 
-class Esms(Section):
+Prices = Mapping[phone.Network, Annotated[int, Field(ge=0, le=100_000)]]
+"""Đồng a part by the network of the number; what is not named costs the lane's `price`."""
+
+
+class Lane(Section):
+    """What every way of text messages has: how it is used, and what a part costs there, đồng."""
+
+    concurrency: int = Field(8, ge=1, le=64)
+    per_minute: int = Field(0, ge=0, le=100_000)
+    price: int = Field(0, ge=0, le=100_000)
+    prices: Prices = Field(default_factory=dict)
+    timeout: float = Field(10.0, gt=0, le=60)
+
+
+class Esms(Lane):
     base: Url = "https://rest.esms.vn"
     api_key_file: str = "data/secrets/esms_api_key"
     secret_key_file: str = "data/secrets/esms_secret_key"
     brandname: str = Field("CAPHUONG", max_length=11, pattern=r"^[A-Za-z0-9]+$")
     callback_secret_file: str = "data/secrets/esms_callback_secret"
-    concurrency: int = Field(8, ge=1, le=64)
-    per_minute: int = Field(0, ge=0, le=100_000)
-    price: int = Field(0, ge=0, le=100_000)
-    timeout: float = Field(10.0, gt=0, le=60)
 
 
-class SpeedSms(Section):
+class SpeedSms(Lane):
     base: Url = "https://api.speedsms.vn"
     token_file: str = "data/secrets/speedsms_token"
+    callback_secret_file: str = "data/secrets/speedsms_callback_secret"
     sender: str = Field("", max_length=11)
+    sms_type: Literal[2, 3, 4, 5] = 3
+    per_minute: int = Field(55, ge=0, le=100_000)
+
+
+class HttpSms(Lane):
+    """A provider that is described here: what is asked, and how its answer is read (`rules.sms.described`).
+
+    In `url`, `headers`, `fields` and `status_url` stand {to}, {text}, {reference}, {id} (the provider's own),
+    {callback}, {secret} and {basic} (the secret as HTTP Basic has it). `answer` names where in the answer
+    something stands, as a path such as "data.0.id": "code", "id", "message", of a question "status" or "balance";
+    `answer_pattern` does so by named groups where the answer is no JSON. `ok`: the codes that mean "taken";
+    `codes`: what others mean. `repeats`: {reference} asked again sends nothing twice.
+    """
+
+    url: str = Field(min_length=1, max_length=500, pattern=r"^https?://")
+    method: Literal["GET", "POST"] = "POST"
+    body: Literal["json", "form", "query"] = "json"
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    fields: Mapping[str, Any] = Field(default_factory=dict)
+    phone: Literal["e164", "international", "national"] = "international"
+    unicode: bool | None = None
+    secret_file: str = "data/secrets/sms_http_secret"
+    callback_secret_file: str = "data/secrets/sms_http_callback_secret"
+    answer: Mapping[str, str] = Field(default_factory=dict)
+    answer_pattern: str = Field("", max_length=500)
+    ok: tuple[str, ...] = ("0",)
+    codes: Mapping[
+        str, Literal["taken", "later", "person", "config", "template", "message", "quota", "bug"]
+    ] = Field(default_factory=dict)
+    repeats: bool = False
+    report: Mapping[str, str] = Field(default_factory=dict)
+    delivered: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    status_url: str = Field("", max_length=500, pattern=r"^(https?://.*)?$")
+    balance_url: str = Field("", max_length=500, pattern=r"^(https?://.*)?$")
+
+    @model_validator(mode="after")
+    def _sound(self) -> HttpSms:
+        if wrong := list(described.mistakes(self)):
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 class Modem(Section):
-    url: str = Field("serial:///dev/ttyUSB0?baud=115200", pattern=r"^serial://")
+    """`per_minute` and `per_day` count parts. `network`: whose SIM it is, so that its own numbers go by it first."""
+
+    url: str = Field("serial:///dev/ttyUSB0?baud=115200", pattern=r"^(serial|socket)://")
+    pin_file: str = "data/secrets/modem_pin"
     per_minute: int = Field(6, ge=1, le=100_000)
     per_day: int = Field(150, ge=1, le=1_000_000)
     price: int = Field(0, ge=0, le=100_000)
+    prices: Prices = Field(default_factory=dict)
+    network: phone.Network | Literal[""] = ""
+    reference_bits: Literal[8, 16] = 8
+    incoming: bool = True
 
 
-class Smpp(Section):
-    url: str = Field("", max_length=200)
+class Smpp(Lane):
+    url: str = Field("smpp://127.0.0.1:2775", max_length=200, pattern=r"^smpps?://[^/\s]+$")
     system_id: str = Field("", max_length=15)
     password_file: str = "data/secrets/smpp_password"
+    system_type: str = Field("", max_length=12)
+    source: str = Field("", max_length=20)
+    source_ton: int = Field(5, ge=0, le=6)
+    source_npi: int = Field(0, ge=0, le=18)
+    data_coding: Literal["gsm", "gsm_packed", "latin1", "ascii"] = "gsm"
+    concat: Literal["udh", "sar", "payload"] = "udh"
+    reference_bits: Literal[8, 16] = 8
+    window: int = Field(10, ge=1, le=100)
+    enquire_seconds: int = Field(30, ge=1, le=600)
+    concurrency: int = Field(10, ge=1, le=100)
 
 
-def _built(names: tuple[str, ...]) -> tuple[str, ...]:
-    waiting = [name for name in names if name in ("speedsms", "smpp")]
-    if waiting:
-        raise ValueError(f"{', '.join(waiting)} cannot be used in this version yet; use esms or modem")
-    return names
+BUILT_IN = ("esms", "speedsms", "smpp", "modem")
+LaneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,11}$")]
 
 
 class Sms(Section):
-    providers: Annotated[tuple[Literal["esms", "modem", "speedsms", "smpp"], ...], AfterValidator(_built)] = (
-        "esms",
-    )
+    providers: tuple[str, ...] = ("esms",)
+    order: Literal["listed", "cheapest"] = "listed"
     unaccented: bool = True
+    answers: bool = True
+    balance_low: int = Field(100_000, ge=0, le=1_000_000_000)
     texts: Mapping[str, str] = Field(default_factory=dict)
     esms: Esms = Esms()
     speedsms: SpeedSms = SpeedSms()
-    modem: Modem = Modem()
     smpp: Smpp = Smpp()
+    http: Mapping[LaneName, HttpSms] = Field(default_factory=dict)
+    modem: Modem = Modem()
+    modems: Mapping[LaneName, Modem] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_lanes(self) -> Sms:
+        own = (*self.http, *self.modems)
+        taken = sorted({name for name in own if own.count(name) > 1 or name in (*BUILT_IN, "zalo", "sms")})
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: two lanes cannot have one name")
+        for name in self.providers:
+            if name not in (*BUILT_IN, *own):
+                near = difflib.get_close_matches(name, (*BUILT_IN, *own), n=1)
+                hint = f'; did you mean "{near[0]}"?' if near else ""
+                raise ValueError(f"providers: no lane is named {name!r}{hint}")
+        return self
+
+    def sim(self, name: str) -> Modem | None:
+        """The modem behind a lane's name; None for other lanes."""
+        return self.modem if name == "modem" else self.modems.get(name)
+
+    def lane(self, name: str) -> Lane | Modem:
+        """The section of a lane's name; KeyError for none."""
+        own = {"esms": self.esms, "speedsms": self.speedsms, "smpp": self.smpp, "modem": self.modem}
+        return {**own, **self.http, **self.modems}[name]
 
 
 class Kiosk(Section):
@@ -291,6 +383,13 @@ class Settings(Section):
     retention: Retention = Retention()
     sandbox: Sandbox = Sandbox()
     secrets: Mapping[str, pydantic.SecretStr] = Field(default_factory=dict, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _known_lanes(self) -> Settings:
+        known = ("zalo", *BUILT_IN, *self.sms.http, *self.sms.modems)
+        if strange := [name for name in self.notices.lanes if name not in known]:
+            raise ValueError(f"[notices] lanes: {', '.join(strange)} is none of {', '.join(known)}")
+        return self
 
 
 class Mistakes(Exception):
@@ -347,15 +446,33 @@ def _value(text: str) -> Any:
 def _model_at(path: list[str]) -> type[Section] | None:
     model: Any = Settings
     for key in path:
+        if not _is_section(model):  # a table of sections: any name leads to one
+            model = _section_in(model)
+            continue
         field = model.model_fields.get(key)
         model = field.annotation if field else None
-        if not (isinstance(model, type) and issubclass(model, Section)):
+        if not _is_section(model) and _section_in(model) is None:
             return None
-    return model
+    return model if _is_section(model) else None
+
+
+def _is_section(model: Any) -> bool:
+    return isinstance(model, type) and issubclass(model, Section)
+
+
+def _section_in(model: Any) -> type[Section] | None:
+    """What a table of sections with names of their own holds, such as `[sms.modems.NAME]`."""
+    last = (get_args(model) or (None,))[-1]
+    return last if _is_section(last) else None
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
     path = [str(part) for part in error["loc"]]
+    if error["type"] == "value_error" and isinstance(
+        error.get("input"), dict
+    ):  # of a whole table, which says enough
+        where = f"[{'.'.join(path)}] " if path else ""
+        return where + error["msg"].removeprefix("Value error, ")
     where = f"[{'.'.join(path[:-1])}] {path[-1]}" if len(path) > 1 else f"[{path[0]}]"
     if error["type"] == "extra_forbidden":
         return f"{where}: no such key{_nearest(path)}"
@@ -383,5 +500,5 @@ def known_keys(model: type[Section] = Settings, prefix: str = "") -> Iterator[st
         if name == "secrets":
             continue
         yield f"{prefix}{name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        if _is_section(field.annotation):
             yield from known_keys(field.annotation, f"{prefix}{name}.")

@@ -6,10 +6,14 @@ returns the id). What a Zalo template is filled with is configured; `fields` are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from string import Formatter
 from zoneinfo import ZoneInfo
 
 from gateway.rules import hours, names, order
+from gateway.rules.sms import alphabet, segments
 
 Gettext = Callable[[str], str]
 
@@ -35,6 +39,13 @@ TEXT: Mapping[str, str] = {
     "alert": N_("{station}: Cần xem hệ thống: {what} ({channel}). Mở trang quản trị để biết thêm."),
     "round": N_("{station}: Đội lưu động làm thủ tục tại {place} ngày {date}. {url}"),
 }
+
+SHORT: Mapping[str, str] = {
+    "appointment": N_("{station}: Lịch hẹn {name}: số {number}, {time} {date} tại {place}. {url}"),
+    "changed": N_("{station}: Đổi lịch {name}: số {number}, {time} {date} tại {place}. {url}"),
+    "reminder": N_("{station}: Nhắc hẹn {name}: số {number}, {time} {date} tại {place}. {url}"),
+}
+"""The words of a text message where those of the chat are too long for one part: a link alone takes 65 of 160."""
 
 ON_THE_PAGE = N_("Xem trên trang")
 
@@ -72,6 +83,98 @@ def counter_name(label: str, language: str) -> str:
 def filled(text: str, given: Mapping[str, str]) -> str:
     """`text` with its {fields}; a field that is not given leaves nothing behind, and no double blanks."""
     return " ".join(text.format_map(_Given(given)).split())
+
+
+def of_a_text(kind: str) -> str:
+    """The words of a kind as a text message, in Vietnamese."""
+    return SHORT.get(kind) or TEXT[kind]
+
+
+def named(pattern: str) -> set[str]:
+    """The {fields} of a pattern. ValueError where a brace stands alone."""
+    return {name for _text, name, _spec, _conversion in Formatter().parse(pattern) if name is not None}
+
+
+def text_message(pattern: str, given: Mapping[str, str], unaccented: bool) -> str:
+    """`pattern` filled for an SMS, in as few parts as can be.
+
+    Where it takes a part more than it must, what it is filled with is written shorter: the day without its year,
+    initials without blanks, places as everybody abbreviates them, and at last the end of a long place is left off,
+    which the page behind the link names whole. A number, an hour, a day or a link is never cut.
+    """
+    best, fewest = "", segments.MOST_PARTS + 1
+    for shorter in _ever_shorter(pattern, given, unaccented):
+        text = _lettered(filled(pattern, shorter), unaccented)
+        parts = segments.count(text).parts
+        if parts < fewest:
+            best, fewest = text, parts
+        if fewest == 1:
+            break
+    return best
+
+
+def _lettered(text: str, unaccented: bool) -> str:
+    return alphabet.unaccent(text) if unaccented else unicodedata.normalize("NFC", text)
+
+
+LEAST_PLACE = 20
+"""Of a place so many letters are left at least: less would name no place."""
+
+# As they stand on every signboard; the longer names first, as they hold the shorter ones
+_ABBREVIATED = tuple(
+    (re.compile(rf"\b{long}\b *", re.IGNORECASE), short)
+    for long, short in (
+        ("trung tâm", "TT "), ("nhà văn ho[áa]|nhà văn hóa", "NVH "), ("văn (?:hoá|hóa) ?[-–] ?thể thao", "VHTT "),
+        ("văn (?:hoá|hóa) và thể thao", "VHTT "), ("(?:uỷ|ủy) ban nhân dân", "UBND "), ("công an", "CA "),
+        ("hành chính công", "HCC "), ("căn cước công dân", "CCCD "), ("hội trường", "HT "), ("tổ dân phố", "TDP "),
+        ("khu phố", "KP "), ("thành phố", "TP "), ("phường", "P."), ("quận", "Q."), ("huyện", "H."), ("đường", "Đ."),
+    )
+)  # fmt: skip
+_YEAR = re.compile(r"(?<=\d\d/\d\d)/\d{4}\b")
+_INITIAL = re.compile(r"(?<=\w\.) (?=\w)")
+
+
+def _ever_shorter(pattern: str, given: Mapping[str, str], unaccented: bool) -> Iterator[Mapping[str, str]]:
+    """What `pattern` is filled with: as it is, and then one thing after the other written shorter."""
+    yield given
+    now = dict(given)
+    for name, shorten in (("date", _without_year), ("name", _close), ("place", _abbreviated)):
+        if now.get(name):
+            now[name] = shorten(now[name])
+            yield now
+    place = now.get("place", "")
+    over = _over(_lettered(filled(pattern, now), unaccented))
+    if "place" in named(pattern) and over and len(place) - over >= LEAST_PLACE:
+        yield {**now, "place": _clipped(place, len(place) - over)}
+
+
+def _without_year(date: str) -> str:
+    return _YEAR.sub("", date)
+
+
+def _close(name: str) -> str:
+    """ "N. T. HƯƠNG" as "N.T.HƯƠNG"."""
+    return _INITIAL.sub("", name)
+
+
+def _abbreviated(place: str) -> str:
+    place = unicodedata.normalize("NFC", place)
+    for long, short in _ABBREVIATED:
+        place = long.sub(short, place)
+    return " ".join(place.split())
+
+
+def _clipped(place: str, most: int) -> str:
+    """At most so many letters, at the end of a word where that leaves enough, and a sign that more was there."""
+    words, _blank, _rest = place[: most - 1].rpartition(" ")
+    kept = words if len(words) >= LEAST_PLACE - 2 else place[: most - 2]
+    return kept.rstrip(" ,.-–") + ".."
+
+
+def _over(text: str) -> int:
+    """By how many septets or units a text is longer than one part."""
+    seen = segments.count(text)
+    return max(0, seen.used - segments.SINGLE[seen.alphabet])
 
 
 class _Given(dict[str, str]):

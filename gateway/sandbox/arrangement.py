@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.rules.settings import Settings
 from gateway.sandbox.options import Options
@@ -69,11 +70,14 @@ PEOPLE: tuple[dict[str, str], ...] = ({"phone": "0901234567", "name": "Nguyễn 
 def options(config: Settings, secret: Callable[[str], str]) -> Options:
     """The stand-ins' options; `secret("zalo.app_secret")` gives a secret by its name."""
     folder = Path(config.sandbox.folder)
+    links = modems(config, folder)
     return Options(
         host=config.sandbox.host,
         port=config.sandbox.port,
         folder=folder,
         modem_link=folder / "modem",
+        modem_links=links,
+        modem_operators={name: config.sms.modems[name].network.title() or "Viettel" for name in links},
         printer_port=config.sandbox.printer_port,
         webhook_url=f"http://127.0.0.1:{config.web.port}/webhooks/zalo",
         app_id=config.zalo.app_id,
@@ -88,5 +92,29 @@ def options(config: Settings, secret: Callable[[str], str]) -> Options:
         esms_api_key=secret("sms.esms.api_key"),
         esms_secret_key=secret("sms.esms.secret_key"),
         brandname=config.sms.esms.brandname,
+        speedsms_token=secret("sms.speedsms.token"),
+        speedsms_sender=config.sms.speedsms.sender or config.sms.esms.brandname,
+        speedsms_webhook=f"http://127.0.0.1:{config.web.port}/webhooks/speedsms/"
+        + secret("sms.speedsms.callback_secret"),
+        smpp_port=_smpp_port(config),
+        smpp_system_id=config.sms.smpp.system_id,
+        smpp_password=secret("sms.smpp.password"),
+        smpp_source=config.sms.smpp.source,
+        smpp_coding=config.sms.smpp.data_coding,
         receipt_delay=config.sandbox.receipt_delay,
     )
+
+
+def modems(config: Settings, folder: Path) -> dict[str, Path]:
+    """The modems of [sms.modems.NAME] whose port lies in the sandbox's folder, beside the one of [sms.modem]."""
+    ports = {name: urlsplit(sim.url) for name, sim in config.sms.modems.items()}
+    places = {name: Path(url.netloc + url.path) for name, url in ports.items() if url.scheme == "serial"}
+    inside = folder.absolute()
+    return {name: place for name, place in places.items() if place.absolute().is_relative_to(inside)}
+
+
+def _smpp_port(config: Settings) -> int | None:
+    """Where the stand-in SMSC listens: where the lane looks for one on this machine, if that lane is used at all."""
+    place = urlsplit(config.sms.smpp.url)
+    here = place.scheme == "smpp" and place.hostname in ("127.0.0.1", "localhost")
+    return place.port or 2775 if here and "smpp" in config.sms.providers else None

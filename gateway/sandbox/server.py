@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import flask
 from cheroot import wsgi
 
 from gateway.rules import phone
-from gateway.sandbox import esms, faults, modem, network, postman, zalo
+from gateway.sandbox import esms, faults, modem, network, postman, provider, smsc, speedsms, zalo
 from gateway.sandbox.options import Options
 
 log = logging.getLogger(__name__)
@@ -35,19 +36,21 @@ def create_app(
     options: Options,
     *,
     post: postman.Postman | None = None,
-    sim: modem.ModemStandIn | None = None,
+    modems: Mapping[str, modem.ModemStandIn] | None = None,
     printer: Any = None,
 ) -> flask.Flask:
-    """The HTTP side. Without `sim` and `printer` their parts answer 404."""
+    """The HTTP side. Without `modems` and `printer` their parts answer 404."""
     app = flask.Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.json.ensure_ascii = False
     post = post or postman.Postman()
     account, sms = zalo.OfficialAccount(phones, options, post), esms.Account(phones, options, post)
-    app.extensions["sandbox_accounts"] = (account, sms)
+    speed, other = speedsms.Account(phones, options, post), provider.Account(phones, options, post)
+    app.extensions["sandbox_accounts"] = (account, sms, speed, other)
     app.register_blueprint(zalo.blueprint(account))
-    app.register_blueprint(esms.blueprint(sms, phones))
-    app.register_blueprint(_page(account, options, sim, printer))
+    for stand_in, its in ((esms, sms), (speedsms, speed), (provider, other)):
+        app.register_blueprint(stand_in.blueprint(its, phones))
+    app.register_blueprint(_page(account, options, modems or {}, printer))
     app.after_request(_open_to_the_page)
     return app
 
@@ -59,9 +62,13 @@ class Sandbox:
         self.options = options
         self.network = network.Network(options.folder)
         self._post = postman.Postman()
-        self.modem = self._modem()
+        self.modems = self._modems()
+        self.modem = next(iter(self.modems.values()), None)
+        self.smsc = self._smsc()
         self.printer = self._printer()
-        app = create_app(self.network, options, post=self._post, sim=self.modem, printer=self.printer)
+        app = create_app(
+            self.network, options, post=self._post, modems=self._answering(), printer=self.printer
+        )
         self._accounts = app.extensions["sandbox_accounts"]
         place = (options.host, options.port)
         self._http = wsgi.Server(place, app, numthreads=16, server_name="sandbox", shutdown_timeout=1)
@@ -82,7 +89,7 @@ class Sandbox:
             self._http.prepare()
             self._thread.start()
             started.callback(self._stop_http)
-            for stand_in in filter(None, (self.modem, self.printer)):
+            for stand_in in filter(None, (*self.modems.values(), self.smsc, self.printer)):
                 stand_in.start()
                 started.callback(stand_in.stop)
             self._running = started.pop_all()
@@ -94,11 +101,30 @@ class Sandbox:
         self._http.stop()
         self._thread.join()
 
-    def _modem(self) -> modem.ModemStandIn | None:
-        if self.options.modem_link is None:
+    def _modems(self) -> dict[str, modem.ModemStandIn]:
+        options, first = self.options, self.options.modem_link
+        links = {**({"modem": first} if first is not None else {}), **options.modem_links}
+        return {
+            name: modem.ModemStandIn(
+                link, self.network, delay=options.receipt_delay, name=name, pin=options.modem_pins.get(name),
+                operator=options.modem_operators.get(name, "Viettel"), number=f"+84{900_000_099 - place}",
+            )
+            for place, (name, link) in enumerate(links.items())
+        }  # fmt: skip
+
+    def _answering(self) -> dict[str, Any]:
+        """Who can be written to: the SIMs, and the number behind the SMSC."""
+        return {**self.modems, **({"smpp": self.smsc} if self.smsc else {})}
+
+    def _smsc(self) -> smsc.Smsc | None:
+        own = self.options
+        if own.smpp_port is None:
             return None
-        delay = self.options.receipt_delay
-        return modem.ModemStandIn(self.options.modem_link, self.network, self._post, delay)
+        return smsc.Smsc(
+            self.network, self._post, host=own.host, port=own.smpp_port, system_id=own.smpp_system_id,
+            password=own.smpp_password, source=own.smpp_source, coding=own.smpp_coding,
+            receipt_delay=own.receipt_delay,
+        )  # fmt: skip
 
     def _printer(self) -> Any:
         if self.options.printer_port is None:
@@ -125,16 +151,16 @@ def tickets_folder(options: Options) -> Path:
     return Path(options.folder) / "tickets"
 
 
-def _page(account: zalo.OfficialAccount, options: Options, sim, printer) -> flask.Blueprint:
+def _page(account: zalo.OfficialAccount, options: Options, modems, printer) -> flask.Blueprint:
     routes = flask.Blueprint("page", __name__)
-    _add_phones(routes, account, sim)
+    _add_phones(routes, account, modems)
     _add_tickets(routes, tickets_folder(options))
     _add_faults(routes, account.phones.faults, printer)
     return routes
 
 
 def _add_phones(
-    routes: flask.Blueprint, account: zalo.OfficialAccount, sim: modem.ModemStandIn | None
+    routes: flask.Blueprint, account: zalo.OfficialAccount, modems: Mapping[str, modem.ModemStandIn]
 ) -> None:
     @routes.get("/phones")
     def all_phones():
@@ -147,10 +173,13 @@ def _add_phones(
 
     @routes.post("/phones/<number>/sms")
     def text(number: str):
+        """{"text"}, and "modem" where the SIM of another than the first one is meant."""
         sender, body = phone.parse(number), flask.request.get_json(silent=True)
         words = body.get("text") if isinstance(body, dict) else None
+        first = next(iter(modems), "modem")
+        sim = modems.get(str(body.get("modem", first)) if isinstance(body, dict) else first)
         if sim is None:
-            return {"error": "no modem in this sandbox"}, 404
+            return {"error": "no such modem in this sandbox"}, 404
         if isinstance(sender, phone.PhoneFault) or not isinstance(words, str):
             return {"error": "a phone and a text are needed"}, 400
         if not 0 < len(words) <= LONGEST_TEXT:
@@ -207,8 +236,8 @@ def _add_faults(routes: flask.Blueprint, switches: faults.Faults, printer: Any) 
 
 
 def _target(body: dict[str, Any]) -> str | phone.PhoneFault | None:
-    """Whom a fault is for: everybody, a phone, a Zalo user id or a template's id."""
-    for named in ("user", "template"):
+    """Whom a fault is for: everybody, a phone, a Zalo user id, a template's id or a modem's name."""
+    for named in ("user", "template", "modem"):
         if body.get(named) is not None:
             return str(body[named])[:40]
     if body.get("phone") is None:
@@ -220,11 +249,13 @@ def _target(body: dict[str, Any]) -> str | phone.PhoneFault | None:
 def _named(target: str | None) -> dict[str, str | None]:
     if target is None or target.startswith("+"):
         return {"phone": target}
+    if not target.isdigit():
+        return {"modem": target}
     return {"user" if len(target) > TEMPLATE_DIGITS else "template": target}
 
 
 def _switched(switches: faults.Faults, printer: Any, printed: set[str], name: str, target, on: bool) -> bool:
-    if name in faults.NAMES:
+    if faults.exists(name):
         switches.switch(name, target, on)
         return True
     own = name.removeprefix("printer_")

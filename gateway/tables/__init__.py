@@ -14,8 +14,11 @@ from gateway.tables.sending import (
     Attempt,
     Breaker,
     Lane,
+    ModemState,
     Notice,
     Receipt,
+    SmsPart,
+    SmsText,
     Suppression,
     Workplace,
 )
@@ -33,9 +36,10 @@ from gateway.tables.zalo import (
 )
 
 __all__ = [
-    "NAMES", "Alert", "ApiKey", "Applicant", "Attempt", "Audit", "BigId", "Breaker", "Broadcast", "CannedAnswer",
-    "ChatMessage", "Conversation", "Counter", "CounterService", "Event", "Fact", "Hook", "HookEvent", "Json",
-    "Kiosk", "KioskEvent", "Lane", "Moment", "Notice", "Press", "Receipt", "Registration", "SeriesDay", "Service",
-    "Shift", "Site", "SiteDay", "Staff", "Suppression", "Table", "Ticket", "Workplace", "ZaloConsent", "ZaloLink",
-    "ZaloQuota", "ZaloTag", "ZaloTemplate", "ZaloToken", "ZaloUser",
+    "NAMES", "Alert", "ApiKey", "Applicant", "Attempt", "Audit", "BigId", "Breaker", "Broadcast",
+    "CannedAnswer", "ChatMessage", "Conversation", "Counter", "CounterService", "Event", "Fact", "Hook",
+    "HookEvent", "Json", "Kiosk", "KioskEvent", "Lane", "ModemState", "Moment", "Notice", "Press", "Receipt",
+    "Registration", "SeriesDay", "Service", "Shift", "Site", "SiteDay", "SmsPart", "SmsText", "Staff",
+    "Suppression", "Table", "Ticket", "Workplace", "ZaloConsent", "ZaloLink", "ZaloQuota", "ZaloTag",
+    "ZaloTemplate", "ZaloToken", "ZaloUser",
 ]  # fmt: skip

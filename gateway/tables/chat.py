@@ -1,4 +1,4 @@
-"""What citizens ask through Zalo, and what they are answered."""
+"""What citizens ask through Zalo and by text message, and what they are answered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from gateway.tables.columns import Moment, Table, row_id, where
 
 
 class Conversation(Table):
-    """One matter of one Zalo user, from their first word until it is closed.
+    """One matter of one Zalo user, or of one phone that sends text messages, from the first word until it is closed.
+
+    Of `user_id` and `phone` one is empty; `phone` is E.164, or a name such as "VIETTEL" that nobody can answer.
+    `channel`: the lane that heard the last text message, by which it is answered; empty for Zalo.
 
     `topic`: residence, complaint, procedure, identity, other, or empty. `state`: automatic (only the program
     has answered, nobody is needed), waiting (for a person), answered, closed. `unread`: messages that no
@@ -21,11 +24,15 @@ class Conversation(Table):
     __tablename__ = "conversations"
     __table_args__ = (
         Index("uq_conversations_open", "user_id", unique=True, **where("closed_at IS NULL")),
+        Index("uq_conversations_open_phone", "phone", unique=True, **where("closed_at IS NULL")),
+        Index(None, "phone", "id"),
         Index(None, "state", "asked_at"),
         Index(None, "user_id", "id"),
     )
     id: Mapped[int] = row_id()
-    user_id: Mapped[str] = mapped_column(ForeignKey("zalo_users.id"))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("zalo_users.id"))
+    phone: Mapped[str | None] = mapped_column(String(20))
+    channel: Mapped[str] = mapped_column(String(12), default="")
     topic: Mapped[str] = mapped_column(String(12), default="")
     sensitive: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(String(10), default="automatic")
@@ -43,14 +50,15 @@ class ChatMessage(Table):
     """One message of a conversation. `way`: in, out, or note (never sent).
 
     `by`: a staff name, "auto" for the program, "Zalo" for somebody who answered in Zalo's own app, empty for
-    the citizen. `msg_id` is Zalo's. What we say goes out as the notice `notice_id`, whose state is its own.
+    the citizen. `msg_id` is Zalo's; of a text message "sms:" and a digest, and `user_id` is empty. What we say
+    goes out as the notice `notice_id`, whose state is its own.
     """
 
     __tablename__ = "chat_messages"
     __table_args__ = (Index(None, "conversation_id", "id"), Index(None, "user_id", "id"))
     id: Mapped[int] = row_id()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
-    user_id: Mapped[str] = mapped_column(ForeignKey("zalo_users.id"))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("zalo_users.id"))
     way: Mapped[str] = mapped_column(String(4))
     kind: Mapped[str] = mapped_column(String(12), default="text")
     text: Mapped[str] = mapped_column(Text, default="")

@@ -39,7 +39,7 @@ class Notice(Table):
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     api_key_id: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id"))
     urgent: Mapped[bool] = mapped_column(default=False)
-    ladder: Mapped[str] = mapped_column(String(60), default="")
+    ladder: Mapped[str] = mapped_column(String(160), default="")
     state: Mapped[str] = mapped_column(String(10), default="created")
     rung: Mapped[int] = mapped_column(Integer, default=0)
     channel: Mapped[str] = mapped_column(String(12), default="")
@@ -87,7 +87,8 @@ class Attempt(Table):
 class Suppression(Table):
     """A phone (by Zalo user id: the user) that is not worth a try on a channel until a day.
 
-    `by`: the provider, or the person who decided it.
+    The channel "sms" stands for every way of text messages: its owner has asked for none. `by`: the provider,
+    or the person who decided it.
     """
 
     __tablename__ = "suppressions"
@@ -98,6 +99,67 @@ class Suppression(Table):
     reason: Mapped[str] = mapped_column(String(200), default="")
     by: Mapped[str] = mapped_column(String(80), default="")
     at: Mapped[int]
+
+
+class SmsPart(Table):
+    """One part of a text message that was handed over: what its report is matched by.
+
+    By notice and not by attempt: a later try sends only the parts that are missing, with the same `joint`
+    (what joins the parts on the phone). `ref` is the provider's name for the part, a modem's number "17" or
+    an SMPP message id; empty while nobody knows whether it was taken. `state`: claimed (its try is under way, or
+    nobody knows how it ended), handed, delivered, failed. `attempt_id`: the try that handed it over.
+    """
+
+    __tablename__ = "sms_parts"
+    __table_args__ = (Index(None, "channel", "phone", "at"), Index(None, "at"))
+    notice_id: Mapped[str] = mapped_column(ForeignKey("notices.id"), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(12), primary_key=True)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True)
+    total: Mapped[int] = mapped_column(Integer)
+    joint: Mapped[int] = mapped_column(Integer)
+    ref: Mapped[str | None] = mapped_column(String(80))
+    phone: Mapped[str] = mapped_column(String(16))
+    attempt_id: Mapped[str] = mapped_column(String(48))
+    state: Mapped[str] = mapped_column(String(10), default="claimed")
+    code: Mapped[str] = mapped_column(String(40), default="")
+    at: Mapped[int]
+    told_at: Mapped[int | None]
+
+
+class SmsText(Table):
+    """The words of a kind of notice as a text message, where an officer changed them."""
+
+    __tablename__ = "sms_texts"
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    language: Mapped[str] = mapped_column(String(2), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[int]
+    changed_by: Mapped[str] = mapped_column(String(80), default="")
+
+
+class ModemState(Table):
+    """What a modem last said of itself; the process that has its port writes it.
+
+    `state`: ready, opening, silent, gone, refused; `reason` is "vi / en". `sim`: ready, pin, puk, absent,
+    failure, or empty; `network`: home, roaming, searching, denied, off, or empty. `signal` in dBm.
+    """
+
+    __tablename__ = "modem_states"
+    channel: Mapped[str] = mapped_column(String(12), primary_key=True)
+    host: Mapped[str] = mapped_column(String(60), default="")
+    device: Mapped[str] = mapped_column(String(200), default="")
+    model: Mapped[str] = mapped_column(String(80), default="")
+    state: Mapped[str] = mapped_column(String(10), default="opening")
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    sim: Mapped[str] = mapped_column(String(10), default="")
+    network: Mapped[str] = mapped_column(String(10), default="")
+    operator: Mapped[str] = mapped_column(String(40), default="")
+    signal: Mapped[int | None] = mapped_column(Integer)
+    stored: Mapped[int] = mapped_column(Integer, default=0)
+    memory: Mapped[int] = mapped_column(Integer, default=0)
+    recoveries: Mapped[int] = mapped_column(Integer, default=0)
+    since: Mapped[int] = mapped_column(Moment, default=0)
+    seen_at: Mapped[int] = mapped_column(Moment, default=0)
 
 
 class Breaker(Table):

@@ -150,7 +150,7 @@ def _signed_in(app: Flask, key: str):
 PARTS = (
     "admin", "api", "board", "broadcasts", "canned", "citizen", "connection", "costs", "counters",
     "delivery", "followers", "health", "hooks", "inbox", "kiosks", "lanes", "notices", "openapi",
-    "receipts", "search", "staff",
+    "receipts", "search", "sms", "staff", "wordings",
 )  # fmt: skip
 """The modules of this room that have a blueprint; they are imported late, as they import this one."""
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from datetime import date
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, has_app_context, render_template, request
 from flask_babel import format_decimal
 from flask_babel import gettext as _
 
@@ -18,10 +18,14 @@ from gateway.web.delivery import dated
 
 blueprint = Blueprint("costs", __name__, url_prefix="/admin/delivery")
 CHANNEL_WORDS = {
+    "": "",
     "zalo_cs": "Zalo (chat)",
     "zalo_uid": "Zalo (ID)",
     "zalo": "Zalo",
+    "sms": "SMS",
     "esms": "SMS (eSMS)",
+    "speedsms": "SMS (SpeedSMS)",
+    "smpp": "SMS (SMPP)",
     "modem": "SMS (modem)",
 }
 
@@ -79,8 +83,11 @@ def totals(rows: Sequence[tuple[date, Cost]]) -> list[Cost]:
 
 
 def channel_word(channel: str) -> str:
-    """A channel as people call it."""
-    return CHANNEL_WORDS.get(channel, channel)
+    """A channel as people call it; a lane that config.toml has named has that name."""
+    if channel in CHANNEL_WORDS:
+        return CHANNEL_WORDS[channel]
+    is_modem = has_app_context() and api.gate().config.sms.sim(channel) is not None
+    return f"SMS (modem {channel})" if is_modem else f"SMS ({channel})"
 
 
 def dong(amount: int) -> str:

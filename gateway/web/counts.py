@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from gateway import database, storage, tables
+from gateway import balances, database, modems, storage, tables
 from gateway.rules import channels, hours
 from gateway.rules.settings import Settings
 
@@ -55,6 +55,7 @@ class Counts(Collector):
         try:
             with database.reading(self._engine) as session:
                 found = [*self._lanes(session), *self._rest(session), self._tickets(session)]
+                found += [*self._modems(session), self._balances(session)]
         except Exception as fault:
             if not storage.is_away(fault):
                 raise
@@ -99,6 +100,44 @@ class Counts(Collector):
             ("gateway_suppressions", "phones that are spared on a channel", spared),
         ):
             yield GaugeMetricFamily(name, meaning, session.scalar(question))
+
+    def _modems(self, session: Session) -> Iterator[Metric]:
+        """Each modem of the configuration; what is not known now is left out."""
+        found = modems.seen(session, self._config, self._now)
+        state = GaugeMetricFamily(
+            "gateway_modem_state", "1 for what a modem is now", labels=["channel", "state"]
+        )
+        for one in found:
+            state.add_metric(
+                [one.channel, one.said.state if one.said is not None and one.fresh else "unheard"], 1
+            )
+        yield state
+        told = [one for one in found if one.said is not None and one.fresh]
+        signals = [(one.channel, one.said.signal) for one in told if one.said.signal is not None]
+        for name, meaning, values in (
+            ("gateway_modem_ready", "modems that can send", [(one.channel, int(one.well)) for one in found]),
+            ("gateway_modem_signal_dbm", "a modem's signal", signals),
+            (
+                "gateway_modem_parts_today",
+                "parts of a SIM today",
+                [(one.channel, one.counted.sent) for one in found],
+            ),
+            (
+                "gateway_modem_parts_a_day",
+                "parts that a SIM may send",
+                [(one.channel, one.per_day) for one in found],
+            ),
+            (
+                "gateway_modem_recoveries",
+                "times it came back",
+                [(one.channel, one.said.recoveries) for one in told],
+            ),
+        ):
+            yield _family(name, meaning, "channel", values)
+
+    def _balances(self, session: Session) -> Metric:
+        known = [(one.channel, one.dong) for one in balances.all_known(session) if one.dong is not None]
+        return _family("gateway_sms_balance_dong", "what a provider's account holds", "channel", known)
 
     def _tickets(self, session: Session) -> Metric:
         today = hours.day_of(self._now, self._config.station.zone)

@@ -1,4 +1,4 @@
-"""hộp thư: staff answer citizens who have written to the Official Account.
+"""hộp thư: staff answer citizens who have written to the Official Account or sent a text message.
 
 What a caller may not see is not there: its address answers 404, and it is in no list, count or stream.
 """
@@ -27,13 +27,14 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from gateway import access, database, inbox, presses, tables
-from gateway.rules import phone
+from gateway.rules import channels, phone, senders
 from gateway.web import api, callers, dates, inbox_words, problems
 from gateway.web.delivery import national
 from gateway.web.problems import Problem
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/admin/inbox")
 LAST_PAGE = 1_000
+FILTERS = ("state", "topic", "way")
 PLACES = "img-src 'self' data: https:"
 POLICY = "default-src 'self'; {pictures}; object-src 'none'; base-uri 'self'; form-action 'self'"
 AWAY = (
@@ -99,13 +100,14 @@ def _talk(session: Session, talk_id: int, who: inbox.Reader) -> tables.Conversat
 
 
 def chosen() -> inbox.Wanted:
-    """What the list shows, from the address; what is no state or topic there counts as not given."""
-    state, topic = request.args.get("state", ""), request.args.get("topic", "")
+    """What the list shows, from the address; what is no state, topic or way there counts as not given."""
+    state, topic, way = (request.args.get(name, "") for name in ("state", "topic", "way"))
     page = api.whole(request.args.get("page", "")) or 1
     return inbox.Wanted(
         state if state in inbox.STATES else "waiting",
         topic if topic in inbox.TOPICS else "",
         min(page, LAST_PAGE),
+        way if way in inbox.WAYS else "",
     )
 
 
@@ -123,7 +125,8 @@ def _page(
     shown = render_template(
         "inbox.html",
         wanted=wanted,
-        filters={name: value for name, value in (("state", wanted.state), ("topic", wanted.topic)) if value},
+        filters={name: value for name in FILTERS if (value := getattr(wanted, name))},
+        ways=("", *inbox.WAYS) if channels.two_way(here.config) or wanted.way else (),
         listed=listed or inbox.threads(session, wanted, who, here.config, now),
         counts=counts,
         states=inbox.STATES,
@@ -149,7 +152,10 @@ def _opened(session: Session, talk: tables.Conversation, who: inbox.Reader, now:
         "messages": messages,
         "older": min(one.id for one in messages) if older else None,
         "before": before,
-        "person": inbox.person(session, talk, who),
+        "person": inbox.person(session, talk, who, now),
+        "a_number": senders.answerable(talk.phone or ""),
+        "plain": here.config.sms.unaccented,
+        "most_parts": inbox.MOST_PARTS,
         "colleagues": inbox.staff_for(session, talk),
         "canned": inbox.canned(session, talk.topic),
         "key": secrets.token_hex(16),
@@ -184,21 +190,33 @@ def _framed(page: str) -> Response:
 @blueprint.post("/<int:talk_id>/answer")
 @callers.staff(program=False)
 def answer(talk_id: int) -> Response:
-    """Answer with a text, a picture or a pdf; the same key once more is the same answer."""
+    """Answer with a text, a picture or a pdf; the same key once more is the same answer.
+
+    By text message with words alone; `accented` "1" keeps their accents.
+    """
     here, who, text = api.gate(), reader(), request.form.get("text", "")
     quote, document = api.whole(request.form.get("quote", "")), _document()
+    accented = request.form.get("accented") == "1"
     with database.reading(here.engine) as session:
-        _talk(session, talk_id, who)
+        if _talk(session, talk_id, who).user_id is None and document:
+            raise _problem(inbox.Refusal.WORDS_ONLY)
         again = session.get(tables.Press, (_owner(), _key() or "")) is not None
     # Outside of any transaction: Zalo may take its time
     attachment = _uploaded(document) if document and not again else None
     name = document.name if document else ""
 
     def act(session: Session) -> list[tables.ChatMessage] | inbox.Refusal:
-        given = {"quote": quote, "attachment": attachment, "name": name}
+        given = {"quote": quote, "attachment": attachment, "name": name, "accented": accented}
         return inbox.answer(session, talk_id, who, text, here.config, here.now(), **given)
 
-    asked = ["answer", talk_id, text, quote, document.digest if document else None]
+    asked = [
+        "answer",
+        talk_id,
+        text,
+        quote,
+        document.digest if document else None,
+        *(["accented"] * accented),
+    ]
     return _pressed(talk_id, asked, act)
 
 
@@ -270,7 +288,7 @@ def _problem(refused: inbox.Refusal) -> Problem:
 
 def _back(talk_id: int) -> Response:
     """To the conversation, in the list that the reader came from; to the list where it is no longer theirs."""
-    kept = {name: value for name in ("state", "topic") if (value := request.args.get(name, "")[:12])}
+    kept = {name: value for name in FILTERS if (value := request.args.get(name, "")[:12])}
     with database.reading(api.gate().engine) as session:
         mine = inbox.conversation(session, talk_id, reader()) is not None
     if not mine:

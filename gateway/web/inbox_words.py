@@ -98,6 +98,11 @@ def talk_word(state: str) -> str:
     return words.get(state, state)
 
 
+def way_word(way: str) -> str:
+    """By which way a conversation is held, and the filter of that name."""
+    return {"": _("Mọi kênh"), "zalo": "Zalo", "sms": "SMS"}.get(way, way)
+
+
 def ticket_word(state: str) -> str:
     """Where an applicant of theirs stands."""
     words = {
@@ -183,6 +188,21 @@ REFUSED = {
         422,
         "Nội dung dài quá 2.000 ký tự; tin chưa gửi. / The text has more than 2,000 characters; nothing was sent.",
     ),
+    inbox.Refusal.ONE_WAY: (
+        409,
+        "Không trả lời được người gửi này bằng tin nhắn; tin chưa gửi. / "
+        "This sender cannot be answered by text message; nothing was sent.",
+    ),
+    inbox.Refusal.PARTS: (
+        422,
+        f"Tin nhắn dài quá {inbox.MOST_PARTS} phần; tin chưa gửi. Hãy viết ngắn lại hoặc bỏ dấu. / "
+        f"The text message has more than {inbox.MOST_PARTS} parts; nothing was sent. Make it shorter, or plain.",
+    ),
+    inbox.Refusal.WORDS_ONLY: (
+        422,
+        "Tin nhắn SMS không gửi kèm ảnh, tệp được; tin chưa gửi. / "
+        "A text message carries no pictures or files; nothing was sent.",
+    ),
     inbox.Refusal.FORBIDDEN: (403, "Không làm được việc này. / This is not possible."),
 }
 """Refusals of the acts as HTTP status and "vi / en"."""
@@ -197,6 +217,7 @@ def teach(blueprint: Blueprint) -> None:
         left,
         topic_word,
         talk_word,
+        way_word,
         ticket_word,
         said_word,
         kind_named,

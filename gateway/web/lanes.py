@@ -42,6 +42,7 @@ def overview() -> str:
             now=here.now(),
             token=secrets.token_hex(8),
             most=(lanes.MOST_AT_ONCE, lanes.MOST_A_MINUTE),
+            modems=channels.modems(here.config),
         )
 
 
@@ -66,13 +67,17 @@ def change(channel: str) -> Response:
     at_once, a_minute = (request.form.get(name, type=int) for name in ("concurrency", "per_minute"))
     right = at_once is not None and 1 <= at_once <= lanes.MOST_AT_ONCE
     right = right and a_minute is not None and 0 <= a_minute <= lanes.MOST_A_MINUTE
-    if not right or channel not in channels.used(here.config) or channel == "modem":
+    if not right or channel not in channels.used(here.config) or _is_modem(channel):
         flash(_("Số không hợp lệ; chưa có gì thay đổi."), "warn")
         return redirect(url_for("lanes.overview"), 303)
     with database.writing(here.engine) as session:
         lanes.change(session, channel, g.caller, here.now(), concurrency=at_once, per_minute=a_minute)
     flash(_("%(channel)s: đã đổi, có hiệu lực ngay.", channel=channel_word(channel)), "go")
     return redirect(url_for("lanes.overview"), 303)
+
+
+def _is_modem(channel: str) -> bool:
+    return channel in channels.modems(api.gate().config)
 
 
 @blueprint.post("/alerts/<int:alert_id>/read")
@@ -144,6 +149,9 @@ def alert_word(alert: tables.Alert) -> str:
         "quota_soon": _("%(channel)s sắp hết hạn mức trong ngày."),
         "consent_soon": _("Quyền gửi qua Zalo sắp hết hạn; cần cấp lại."),
         "webhook": _("Nhiều lời báo gửi đến không đúng chữ ký của Zalo."),
+        "sim": _("%(channel)s: SIM cần người xử lý."),
+        "modem": _("%(channel)s không hoạt động đã lâu."),
+        "balance": _("%(channel)s sắp hết tiền."),
     }
     if alert.kind not in words:
         return alert.kind

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
 from gateway import config as configuration
 from gateway import gauges
+from gateway.notices.words import storable
 from gateway.rules import hashes
+from gateway.rules.sms import reports
 from gateway.web import api, callers, zalo_events
 from gateway.web.hearing import MOST_FORGED, Hearing
 
@@ -102,24 +106,78 @@ def _refused(outcome: str, status: int) -> Response:
 @callers.provider
 def esms(secret: str) -> Response:
     """eSMS's callback. It is not signed: its address is secret, and the worker asks again before it believes."""
-    here = api.gate()
-    expected = configuration.secret(here.config, "sms.esms.callback_secret")
-    if not expected or not hashes.same(secret, expected):
+    if not _is_secret(secret, "sms.esms.callback_secret"):
         return Response(status=404)
     query = {key[:40]: value[:200] for key, value in list(request.args.items())[:40]}
-    reference, provider_ref = query.get("RequestId", "")[:48], query.get("SMSID", "")[:80]
-    if request.method == "HEAD" or not (reference or provider_ref):
+    return _kept("esms", [(query.get("RequestId", ""), query.get("SMSID", ""), query)])
+
+
+@blueprint.route("/speedsms/<secret>", methods=["GET", "POST"])
+@callers.provider
+def speedsms(secret: str) -> Response:
+    """SpeedSMS's report, in whichever shape it comes; the same holds for it. Others of its posts are none of ours."""
+    if not _is_secret(secret, "sms.speedsms.callback_secret"):
+        return Response(status=404)
+    document = _posted()
+    if not isinstance(document, dict):
         return Response(status=400)
-    raw = json.dumps(query, sort_keys=True).encode()
-    receipt = {
-        "channel": "esms",
-        "key": f"esms:{hashlib.sha256(raw).hexdigest()}",
+    told = reports.speedsms(document)
+    if told is None:
+        return Response(status=200)
+    body = {"type": "report", "tranId": told.id, "phone": told.phone, "status": told.status}
+    return _kept("speedsms", [("", told.id, body)])
+
+
+@blueprint.route("/sms/<lane>/<secret>", methods=["GET", "POST"])
+@callers.provider
+def described(lane: str, secret: str) -> Response:
+    """Reports of a provider that config.toml describes, one or a list of them."""
+    own = api.gate().config.sms.http.get(lane)
+    if own is None or not own.report or not _is_secret(secret, f"sms.http.{lane}.callback_secret"):
+        return Response(status=404)
+    listed = [(reports.told(own, one), one) for one in reports.several(own, _posted())]
+    return _kept(lane, [(told.reference, told.id, one) for told, one in listed])
+
+
+def _is_secret(given: str, name: str) -> bool:
+    expected = configuration.secret(api.gate().config, name)
+    return bool(expected) and hashes.same(given, expected)
+
+
+def _posted() -> Any:
+    """The document of a call: its query, its form or its JSON; None for what is none."""
+    if request.method != "POST":
+        return request.args.to_dict()
+    if (request.content_length or 0) > LARGEST or len(raw := request.get_data(cache=True)) > LARGEST:
+        return None
+    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return request.form.to_dict()
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _kept(channel: str, told: list[tuple[str, str, Mapping[str, str]]]) -> Response:
+    """Keep reports for the worker: (our reference, the provider's id, what it said). Who only looks changes nothing."""
+    named = [
+        (storable(ours, 48), storable(theirs, 80), said) for ours, theirs, said in told if ours or theirs
+    ]
+    if request.method == "HEAD" or not named:
+        return Response(status=400)
+    api.gate().intake.keep_all([_row(channel, *one) for one in named])
+    return Response(status=200)
+
+
+def _row(channel: str, reference: str, provider_ref: str, said: Mapping[str, str]) -> dict[str, Any]:
+    body = json.dumps(said, sort_keys=True)
+    return {
+        "channel": channel,
+        "key": f"{channel}:{hashlib.sha256(body.encode()).hexdigest()}",
         "event": "callback",
         "reference": reference or None,
         "provider_ref": provider_ref or None,
         "delivered": None,
-        "body": raw.decode(),
+        "body": body,
         "done_at": None,
     }
-    here.intake.keep(receipt)
-    return Response(status=200)

@@ -60,6 +60,7 @@ class Desk:
         self._seen_at = 0
         self.leads = False
         self.known = templates.Known({})
+        self.cut: notices.Cut = lambda _task: None
 
     def turn(self, brought: Brought, rooms: Mapping[str, Room], now: int, questions: int = 1_000) -> Turn:
         """One transaction's worth of work. `questions`: how many providers can be asked beside it."""
@@ -138,11 +139,12 @@ class Desk:
             barriers=barriers.standing(session),
             able=self._able,
             free_seconds=self._config.zalo.free_hours * windows.HOUR,
+            cut=self.cut,
         )
 
     def _able(self, channel: str, kind: str) -> bool:
         if kind == channels.CHAT:
-            return channel == channels.BY_CHAT
+            return channel == channels.BY_CHAT or channels.is_text(channel)
         if channel in (channels.BY_USER_ID, channels.BY_PHONE):
             return kind in self._config.zalo.templates and self.known.usable(kind)
         return True
@@ -165,6 +167,7 @@ class Desk:
     def _settle(self, session: Session, found: Turn, now: int) -> None:
         policy = notices.policy(self._config)
         found.moved += notices.settle_receipts(session, self._config.notices.batch, now, policy)
+        found.moved += notices.settle_parts(session, self._config.notices.batch, now, policy)
         found.unread = notices.unread_receipts(session, self._channels, self._config.notices.batch, now)
 
     def _sweep(self, questions: int, session: Session, found: Turn, now: int) -> None:

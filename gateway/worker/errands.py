@@ -47,7 +47,9 @@ class Errands:
         self._every(TAGS_SECONDS, "tags", self._tags, now)
 
     def _every(self, seconds: int, name: str, run: Callable[[int], Any], now: int) -> None:
-        if 0 < self._due.get(name, 0) - now <= max(seconds, AGAIN_SECONDS):  # a clock set back is no reason to wait
+        if (
+            0 < self._due.get(name, 0) - now <= max(seconds, AGAIN_SECONDS)
+        ):  # a clock set back is no reason to wait
             return
         self._due[name] = now + seconds
         try:

@@ -21,17 +21,19 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from gateway import balances, chat, database, gauges, lanes, notices, storage, templates, texts, wordings
 from gateway import channels as rooms
-from gateway import chat, database, gauges, lanes, notices, storage, templates
 from gateway.notices import Answer, Question, Result, Room, Task
 from gateway.pulse import Pulse
 from gateway.rules import channels as names
+from gateway.rules.lifecycle.notice import Happening
 from gateway.rules.settings import Settings
 from gateway.worker.desk import Brought, Desk, Turn
 from gateway.worker.errands import Errands
 from gateway.worker.lane import Lane
 from gateway.worker.leading import Leadership
-from gateway.worker.sender import Sender, SimsDay
+from gateway.worker.sender import Sender
+from gateway.worker.sim import SimsDay
 from gateway.worker.timetable import Timetable
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ LINGER_SECONDS = (
     0.05  # while lanes are busy, results gather so long: a turn costs as much for one as for fifty
 )
 AHEAD = 2  # tasks held per thread of a lane: enough to keep it busy, few enough to lose to a crash
+AHEAD_SECONDS = 0.25  # a lane that sends faster may hold what it sends in so long …
+MOST_AHEAD = 200  # … and no more than this
 LOOK_AT_LANES_SECONDS = 1
 ASKERS = 8
 QUESTIONS = 4 * ASKERS  # no more than can be put and answered in the time that an answer is waited for
@@ -68,7 +72,8 @@ class Worker:
         self._channels = {name: self._guarded(channels[name]) for name in own}
         self._name = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(3)}"
         self._desk = Desk(engine, config, own, self._name)
-        self._sender = Sender(engine, config, self._channels, words, now)
+        self._sender = Sender(config, self._channels, words, now)
+        self._desk.cut = self._sender.cut
         self._results: deque[Result] = deque()
         self._answers: deque[Answer] = deque()
         self._flying: Counter[str] = Counter()
@@ -82,13 +87,22 @@ class Worker:
         self._timetable = Timetable(engine, config)
         self._errands = Errands(engine, config, account)
         self._timekeeper = Leadership(engine, "timetable")
-        self._modem = Leadership(engine, "modem")
+        self._modems = {
+            name: Leadership(engine, f"modem:{name}")
+            for name in names.modems(config)
+            if name in self._channels
+        }
         self._errander = Leadership(engine, "errands") if account is not None else None
-        self._lanes_at, self._has_modem, self._known_at = 0, False, 0
+        has_money = any(hasattr(channel, "balance") for channel in self._channels.values())
+        self._treasurer = Leadership(engine, "balances") if has_money else None
+        self._lanes_at, self._known_at = 0, 0
+        self._held: dict[str, bool] = {}
+        self._speeds = {name: _Speed() for name in own}
         self.turned_at = now()
 
     def _guarded(self, channel: rooms.Channel) -> rooms.Channel:
-        return SimsDay(channel, self._engine, self._config, self._now) if channel.name == "modem" else channel
+        is_modem = channel.name in names.modems(self._config)
+        return SimsDay(channel, self._engine, self._config, self._now) if is_modem else channel
 
     def run(self) -> None:
         """Work until `stop`; a turn that fails is logged and tried again."""
@@ -115,8 +129,8 @@ class Worker:
         self._close()
         for thread in beside:
             thread.join(timeout=5)
-        self._timekeeper.release()
-        self._modem.release()
+        for leadership in (self._timekeeper, *self._modems.values()):
+            leadership.release()
 
     def stop(self) -> None:
         self._stop.set()
@@ -148,7 +162,9 @@ class Worker:
     def _hungry(self) -> bool:
         """Whether a lane that was full will soon have nothing to do."""
         return any(
-            self._flying[name] > lane.concurrency and lane.waiting < max(1, lane.concurrency // 2)
+            self._flying[name] > lane.concurrency
+            and lane.waiting
+            < max(1, lane.concurrency // 2, self._ahead(name) // 2 if name in self._modems else 0)
             for name, lane in self._lanes.items()
         )
 
@@ -181,29 +197,47 @@ class Worker:
             self._stop.wait(1.0)
 
     def _converse(self) -> None:
-        """What people said to the page is worked off beside the sending, so that neither waits for the other."""
+        """What people said to the page, or wrote by text message, is worked off beside the sending, so that
+        neither waits for the other."""
         while not self._stop.is_set():
             self._spoken.clear()
-            try:
-                with database.writing(self._engine) as session:
-                    took = chat.take_in(session, self._config, self._words, self._now(), EVENTS_AT_ONCE)
-                    if took:
-                        database.ring(session)  # whoever looks at the inbox
-            except Exception as fault:
-                took = 0
-                log.error("what people said could not be worked off now: %s", storage.in_short(fault))
-                self._stop.wait(1.0)
+            took = sum(self._taken_in(room) for room in (chat, texts))
             if not took:
                 self._spoken.wait(1.0)
 
+    def _taken_in(self, room: Any) -> int:
+        try:
+            with database.reading(
+                self._engine
+            ) as session:  # the one writer is for who has something to write
+                if not notices.something_waits(session, room.CHANNEL, self._now()):
+                    return 0
+            with database.writing(self._engine) as session:
+                took = room.take_in(session, self._config, self._words, self._now(), EVENTS_AT_ONCE)
+                if took:
+                    database.ring(session)  # whoever looks at the inbox
+        except Exception as fault:
+            log.error("what people said could not be worked off now: %s", storage.in_short(fault))
+            self._stop.wait(1.0)
+            return 0
+        return took
+
     def _run_errands(self) -> None:
-        """By a process that knows Zalo: whoever keeps the time may be a host that has only a modem."""
-        if self._errander is None:
-            return
+        """By a process that knows Zalo, or a provider: whoever keeps the time may be a host that has only a modem."""
         while not self._stop.wait(1.0):
-            if self._errander.held():
+            if self._errander is not None and self._errander.held():
                 self._errands.look(self._now())
-        self._errander.release()
+            if self._treasurer is not None and self._treasurer.held():
+                self._look_at_balances()
+        for leadership in (self._errander, self._treasurer):
+            if leadership is not None:
+                leadership.release()
+
+    def _look_at_balances(self) -> None:
+        try:
+            balances.look(self._engine, self._channels, self._config, self._now())
+        except Exception as fault:
+            log.error("the providers' balances could not be looked at: %s", storage.in_short(fault))
 
     def _close(self) -> None:
         """Let what is being handed over end, and write that and what was not handed over down."""
@@ -265,12 +299,18 @@ class Worker:
         takes what is late, so that it goes on to the next channel and somebody is told."""
         rooms_left = {}
         for name, lane in self._lanes.items():
-            free = AHEAD * lane.concurrency - self._flying[name]
-            near = name != "modem" or self._channels[name].ready()
-            if near or self._has_modem:
+            free = self._ahead(name) - self._flying[name]
+            near = name not in self._modems or self._channels[name].ready()
+            if near or self._held.get(name):
                 urgent = max(0, min(lane.concurrency, free + lane.concurrency))
                 rooms_left[name] = Room(max(0, free), urgent, 0 if near else LATE_SECONDS)
         return rooms_left
+
+    def _ahead(self, name: str) -> int:
+        """How many tasks a lane may hold. A modem on the air holds no more than it sends and the next."""
+        at_once, seconds = self._lanes[name].concurrency, self._speeds[name].seconds
+        able = int(AHEAD_SECONDS * at_once / seconds) if seconds else 0
+        return max(AHEAD * at_once, min(able, MOST_AHEAD))
 
     def _look_at_lanes(self, now: int) -> None:
         """What somebody changed since: more or fewer threads, from now on; and whose the modem is."""
@@ -282,11 +322,13 @@ class Worker:
             if not 0 <= now - self._known_at < KNOWN_SECONDS:
                 self._known_at = now
                 self._desk.known = self._sender.known = templates.known(session, self._config)
+                self._sender.wordings = wordings.known(session)
         for name, lane in self._lanes.items():
-            wanted = changed.get(name, self._channels[name].concurrency)
+            own = self._channels[name].concurrency
+            wanted = own if name in self._modems else changed.get(name, own)
             if wanted != lane.concurrency:
                 lane.resize(wanted)
-        self._has_modem = "modem" in self._lanes and self._modem.held()
+        self._held = {name: leadership.held() for name, leadership in self._modems.items()}
 
     def _hand_over(self, task: Task) -> None:
         began = time.monotonic()
@@ -297,7 +339,10 @@ class Worker:
             log.exception("notice %s could not be handed over", task.notice_id)
             result = self._sender.broken(task, fault)
         self._results.append(result)
-        gauges.handed_over(task.channel, result.event.happening, str(result.code), time.monotonic() - began)
+        took = time.monotonic() - began
+        if result.event.happening is Happening.ACCEPTED:
+            self._speeds[task.channel].took(took)
+        gauges.handed_over(task.channel, result.event.happening, str(result.code), took)
 
     def _ask(self, question: Question) -> None:
         """What the provider knows of a message for which no receipt came."""
@@ -326,3 +371,14 @@ class Worker:
                 notices.put_off_receipt(session, receipt_id, self._now())
         finally:
             self._being_read.discard(receipt_id)
+
+
+class _Speed:
+    """How long a hand-over takes on a lane, seconds: what it can do, and not what it was given to do."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def took(self, seconds: float) -> None:
+        """One that was accepted took so long; the last few count."""
+        self.seconds += (seconds - self.seconds) / (8 if self.seconds else 1)

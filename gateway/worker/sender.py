@@ -1,6 +1,6 @@
 """Giving one task to its channel, and putting what happened into the engine's words.
 
-Nothing here touches a row but the count of a SIM's day. `send` may be called from many threads.
+Nothing here touches a row. `send` may be called from many threads.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import time
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Engine
-
 from gateway import channels as rooms
-from gateway import database, lanes, notices, templates, tokens
-from gateway.notices import Result, Task, barriers
+from gateway import lanes, templates, tokens, wordings
+from gateway.notices import Handed, Result, Task, barriers
 from gateway.notices.barriers import ALL, HELD, Barrier, News
 from gateway.notices.people import CLAIMED
 from gateway.notices.sending import SPARED
@@ -26,7 +23,7 @@ from gateway.rules import templates as fitness
 from gateway.rules.lifecycle import breaker as breakers
 from gateway.rules.lifecycle.notice import Event, Happening
 from gateway.rules.settings import Settings
-from gateway.rules.sms import alphabet
+from gateway.rules.sms import alphabet, segments
 
 log = logging.getLogger(__name__)
 ALERTS = {rooms.Fault.QUOTA: "quota", rooms.Fault.TOKEN: "consent"}
@@ -38,21 +35,23 @@ class Sender:
     """Sends through `channels` (name → channel). `words(language, text)` translates; `now()` is whole seconds.
 
     `walls` are the breakers that stand, as the engine read them last; a refusal that holds for everybody is
-    put there at once, so that what already waits in the lane is not thrown against it.
+    put there at once, so that what already waits in the lane is not thrown against it. `known` and `wordings`:
+    what the database says of templates and of the texts of SMS, read now and then by whoever owns this.
     """
 
     def __init__(
         self,
-        engine: Engine,
         config: Settings,
         channels: Mapping[str, rooms.Channel],
         words: Callable[[str, str], str],
         now: Callable[[], int],
     ):
-        self._engine, self._config, self._channels, self._now = engine, config, channels, now
+        self._config, self._channels, self._now = config, channels, now
         self._words = lru_cache(maxsize=256)(words)
         self.walls: dict[tuple[str, str], Barrier] = {}
         self.known = templates.Known({})
+        self.wordings: Mapping[tuple[str, str], str] = {}
+        self._worded: dict[str, str] = {}
         self.stopping = threading.Event()
 
     def send(self, task: Task) -> Result:
@@ -67,9 +66,9 @@ class Sender:
         try:
             taken = self._channels[task.channel].send(message)
         except rooms.Refused as fault:
-            return self._refused(task, fault)
+            return replace(self._refused(task, fault), **self._begun(task, fault))
         except rooms.Unreachable as fault:
-            return self._unreachable(task, fault)
+            return replace(self._unreachable(task, fault), **self._begun(task, fault))
         except tokens.NoConsent as fault:
             return self._shut(task, ALL, "no_consent", str(fault), "consent")
         except Exception as fault:
@@ -86,7 +85,13 @@ class Sender:
             self._worked(task, judged=False),
             left=taken.remaining,
             total=taken.total,
+            handed=_handed(taken.handed),
         )
+
+    def _begun(self, task: Task, fault: rooms.Refused | rooms.Unreachable) -> dict[str, Any]:
+        """Parts that were handed over before it failed: they are known by name, and they cost."""
+        parts = len(fault.handed)
+        return {"handed": _handed(fault.handed), "parts": parts, "cost": parts * self._price(task)}
 
     def _unfit(self, task: Task, message: rooms.Message) -> Result | None:
         """How it ends where the template, as Zalo described it, does not take these parameters: nobody is asked."""
@@ -99,6 +104,7 @@ class Sender:
 
     def stopped(self, task: Task) -> Result:
         """A task that a stop found waiting in its lane was certainly not handed over."""
+        self._worded.pop(task.attempt_id, None)
         return Result(task, Event(Happening.POSTPONED, "stopped", self._now()))
 
     def broken(self, task: Task, fault: Exception) -> Result:
@@ -152,7 +158,17 @@ class Sender:
             return self._shut(task, subject, fault.code, fault.reason, alert, fault.rest_days)
         rest = fault.rest_days if fault.scope == "phone" else None
         event = Event(Happening.REFUSED, fault.reason)
-        return Result(task, event, fault.code, news=self._worked(task, judged=True), rest_days=rest)
+        news = (*self._worked(task, judged=True), *self._unregistered(task, fault))
+        return Result(task, event, fault.code, news=news, rest_days=rest)
+
+    def _unregistered(self, task: Task, fault: rooms.Refused) -> tuple[News, ...]:
+        """That our papers do not hold for the network of this number: the others of it are tried all the same, as
+        a prefix is only a hint, and one alert lasts until one of them is taken."""
+        network = phone.network(task.phone) if fault.scope == "phone" else None
+        if fault.fault is not rooms.Fault.CONFIG or network is None:
+            return ()
+        refused = breakers.Event(breakers.Happening.REFUSED)
+        return (News(task.channel, str(network), refused, fault.code, fault.reason),)
 
     def _shut(
         self, task: Task, subject: str, code: str, reason: str, alert: str, days: int | None = None
@@ -174,6 +190,9 @@ class Sender:
         if task.probes is not None:
             what = breakers.Happening.JUDGED if judged else breakers.Happening.PROBE_WORKED
             return (News(task.channel, task.probes, breakers.Event(what)),)
+        network = str(phone.network(task.phone) or "")
+        if not judged and network and (task.channel, network) in self.walls:
+            return (News(task.channel, network, breakers.Event(breakers.Happening.PROBE_WORKED)),)
         if (task.channel, ALL) in self.walls:
             return (News(task.channel, ALL, breakers.Event(breakers.Happening.WORKED)),)
         return ()
@@ -185,21 +204,21 @@ class Sender:
     def _price(self, task: Task) -> int:
         """By Zalo's own word where there is one, else as configured."""
         known = self.known.price(task.kind, task.channel)
-        return lanes.price(task.channel, self._config) if known is None else known
+        return lanes.price(task.channel, self._config, task.phone) if known is None else known
 
     def message(self, task: Task) -> rooms.Message:
         """A task put into words for its channel."""
         config = self._config
         if task.channel in channels.TO_A_USER and task.data.get(CLAIMED):
             task = replace(task, data={key: value for key, value in task.data.items() if key != "url"})
-        given = wording.fields(task.data, config.station.zone) | {"station": self._station(task)}
-        given.setdefault("url", config.web.base_url)  # a template with a link needs one; this one leads on
         by_template = task.channel in (channels.BY_USER_ID, channels.BY_PHONE)
         template = config.zalo.templates.get(task.kind) if by_template else None
-        return rooms.Message(
+        text = "" if by_template else self._worded.pop(task.attempt_id, None) or self._text(task)
+        given = self._given(task) if template else {}
+        message = rooms.Message(
             to=task.phone,
             kind=task.kind,
-            text="" if by_template else self._text(task, given),
+            text=text,
             template_id=template.id if template else None,
             template_data={
                 name: wording.filled(value, given)
@@ -211,7 +230,30 @@ class Sender:
             buttons=self._buttons(task),
             attachment=task.data.get("attachment") if task.kind == channels.CHAT else None,
             quote=task.data.get("quote") if task.kind == channels.CHAT else None,
+            begun=tuple(rooms.Part(one.number, one.total, one.joint, one.ref) for one in task.begun),
         )
+        return replace(message, joint=segments.joint(task.notice_id, text)) if task.total else message
+
+    def _given(self, task: Task) -> dict[str, str]:
+        """What its words are filled with."""
+        given = wording.fields(task.data, self._config.station.zone) | {"station": self._station(task)}
+        given.setdefault(
+            "url", self._config.web.base_url
+        )  # a template with a link needs one; this one leads on
+        return given
+
+    def cut(self, task: Task) -> tuple[int, int] | None:
+        """(Into how many parts its text is cut, what joins them), where its lane reports by part."""
+        channel = self._channels.get(task.channel)
+        if channel is None or not getattr(channel, "by_part", False):
+            return None
+        text = self._text(task)
+        try:
+            cut = channel.submits(text), segments.joint(task.notice_id, text)
+        except ValueError:  # longer than any message may be: the channel says so
+            return None
+        self._worded[task.attempt_id] = text  # the very words that were cut are sent
+        return cut
 
     def _station(self, task: Task) -> str:
         """By its short name, as an SMS is short; in a chat there is room."""
@@ -229,45 +271,21 @@ class Sender:
         title = self._words(task.language, wording.ON_THE_PAGE)
         return ({"title": title, "type": "oa.open.url", "payload": {"url": task.data["url"]}},)
 
-    def _text(self, task: Task, given: Mapping[str, str]) -> str:
+    def _text(self, task: Task) -> str:
         if task.kind == channels.CHAT:
-            return str(task.data.get("text", ""))
+            text = str(task.data.get("text", ""))
+            plain = (
+                channels.is_text(task.channel)
+                and self._config.sms.unaccented
+                and not task.data.get("accented")
+            )
+            return alphabet.unaccent(text) if plain else text
         if task.channel == channels.BY_CHAT:  # the link is on the button
             text = self._words(task.language, wording.TEXT[task.kind])
-            return wording.filled(text, {**given, "url": ""})
-        pattern = self._config.sms.texts.get(task.kind) or self._words(task.language, wording.TEXT[task.kind])
-        text = wording.filled(pattern, given)
-        return alphabet.unaccent(text) if self._config.sms.unaccented else text
+            return wording.filled(text, {**self._given(task), "url": ""})
+        pattern = wordings.pattern(self.wordings, self._config, self._words, task.kind, task.language)
+        return wording.text_message(pattern, self._given(task), self._config.sms.unaccented)
 
 
-class SimsDay:
-    """A modem that stops when its SIM's day is used up: operators bar a SIM that sends too much a day.
-
-    Parts are what they count. It stands in front of the modem and has its promise.
-    """
-
-    def __init__(self, modem: rooms.Channel, engine: Engine, config: Settings, now: Callable[[], int]):
-        self._modem, self._engine, self._config, self._now = modem, engine, config, now
-        self.name, self.concurrency = modem.name, modem.concurrency
-
-    def send(self, message: rooms.Message) -> rooms.Accepted:
-        if self._used_up():
-            reason = "SIM đã hết hạn mức trong ngày / the SIM's day is used up"
-            raise rooms.Refused("per_day", reason, "account", rooms.Fault.QUOTA)
-        return self._modem.send(message)
-
-    def ready(self) -> bool:
-        """Whether the modem is at this process's port; what cannot say so is."""
-        return getattr(self._modem, "ready", lambda: True)()
-
-    def pull(self, provider_ref: str | None, reference: str) -> rooms.Report | None:
-        return self._modem.pull(provider_ref, reference)
-
-    def close(self) -> None:
-        self._modem.close()
-
-    def _used_up(self) -> bool:
-        zone = self._config.station.zone
-        midnight = hours.at(hours.day_of(self._now(), zone), time(), zone)
-        with database.reading(self._engine) as session:
-            return notices.parts_since(session, "modem", midnight) >= self._config.sms.modem.per_day
+def _handed(parts: tuple[rooms.Part, ...]) -> tuple[Handed, ...]:
+    return tuple(Handed(one.number, one.total, one.joint, one.ref) for one in parts)

@@ -12,7 +12,19 @@ from typing import Any
 
 from sqlalchemy import Engine, or_, select
 
-from gateway import alerts, consent, database, inbox, lanes, notices, quotas, registrations, retention, tables
+from gateway import (
+    alerts,
+    consent,
+    database,
+    inbox,
+    lanes,
+    modems,
+    notices,
+    quotas,
+    registrations,
+    retention,
+    tables,
+)
 from gateway.notices import suppressing
 from gateway.rules import channels, hours
 from gateway.rules.settings import Settings
@@ -44,6 +56,7 @@ class Timetable:
         self._tried("the day's limits", self._look_at_limits, now)
         self._tried("the consent", self._look_at_consent, now)
         self._tried("answers that did not arrive", self._look_at_answers, now)
+        self._tried("the modems", self._look_at_modems, now)
         self._tried("alerts by phone", self._tell_alerts, now)
         for shift_id in self._shifts_to_number(now):
             self._tried(f"numbers of shift {shift_id}", self._number, shift_id, now)
@@ -69,6 +82,7 @@ class Timetable:
                 suppressing.expire(session, now)
                 alerts.expire(session, now)
                 _forget_workplaces(session, now)
+                modems.forget_gone(session, self._config, now)
             self._purged = today
             log.info("personal data erased: %s", erased)
 
@@ -120,6 +134,11 @@ class Timetable:
         """A citizen whom staff answered and Zalo did not reach waits again: no list of notices shows that."""
         with database.writing(self._engine) as session:
             inbox.look(session, now)
+
+    def _look_at_modems(self, now: int) -> None:
+        """A modem that has been away for minutes, also where the process that had it is gone."""
+        with database.writing(self._engine) as session:
+            modems.look(session, self._config, now)
 
     def _tell_alerts(self, now: int) -> None:
         """Each open alert once to each phone that `[alerts]` names."""

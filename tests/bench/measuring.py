@@ -142,7 +142,7 @@ def engine(url: str, at: Provider, count: int, *, workers: int = 1, receipts: bo
     return spent
 
 
-def plan(engine: Engine, prefix: str, count: int, first: int = 0) -> None:
+def plan(engine: Engine, prefix: str, count: int, first: int = 0, ladder: Sequence[str] = LADDER) -> None:
     """Write notices down in one transaction, as a night's numbering does."""
     now = int(time.time())
     planned = [
@@ -157,7 +157,7 @@ def plan(engine: Engine, prefix: str, count: int, first: int = 0) -> None:
         for n in range(first, first + count)
     ]
     with database.writing(engine) as session:
-        notices.plan_all(session, planned, LADDER, now)
+        notices.plan_all(session, planned, ladder, now)
 
 
 @contextmanager

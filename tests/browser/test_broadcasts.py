@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, tables
-from gateway.web import serving
-from tests.conftest import free_port
+from tests.conftest import EIGHT
 from tests.gateway import browsing
 from tests.gateway.mixed_audience import HOUR, crowd, follower, told_by
 
@@ -21,61 +19,33 @@ def now(eight):
     return [eight]
 
 
-@pytest.fixture
-def base(sqlite, config, now):
-    """A served station with many people registered for tomorrow, and followers with tags; its address."""
-    port = free_port()
-    web = config.web.model_copy(update={"port": port, "base_url": f"http://127.0.0.1:{port}"})
-    here = config.model_copy(update={"web": web})
-    server = serving.Server(browsing.station(here, sqlite, now), here)
-    crowd(sqlite, PEOPLE, browsing.day(now))
-    for n in range(60):
-        name = f"Nguyễn Thị Phương Thảo {n}"
-        follower(
-            sqlite, f"50{n:02d}", f"0912{n:06d}", seen_at=now[0] - n * HOUR, name=name, tags=("hẹn lại",)
-        )
-    follower(
-        sqlite,
-        "9999",
-        name="Công Tằng Tôn Nữ Thị Hương Giang Bảo Trân",
-        tags=("ưu tiên", "cư trú", "đợi thẻ"),
-    )
-    server.start()
-    yield web.base_url
-    server.stop()
-
-
 @pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
+def migrated_file(migrated_file, file_with):
+    """Many people registered for tomorrow, and followers with tags, made once."""
+
+    def fill(engine, _config):
+        crowd(engine, PEOPLE, browsing.day([EIGHT]))
+        for n in range(60):
+            about = {"seen_at": EIGHT - n * HOUR, "name": f"Nguyễn Thị Phương Thảo {n}", "tags": ("hẹn lại",)}
+            follower(engine, f"50{n:02d}", f"0912{n:06d}", **about)
+        name = "Công Tằng Tôn Nữ Thị Hương Giang Bảo Trân"
+        follower(engine, "9999", name=name, tags=("ưu tiên", "cư trú", "đợi thẻ"))
+
+    return file_with(migrated_file, fill)
 
 
 @pytest.fixture
-def officer_at(chromium, base):
+def officer_at(sqlite, here, now, serve, window, enter):
     """officer_at(width, script): a page of an officer who is signed in; the test fails when a script does."""
-    opened, faults = [], []
+    serve(browsing.opened(here, sqlite, now))
 
     def make(width=1280, script=True):
-        size = {"width": width, "height": 900}
-        context = chromium.new_context(base_url=base, viewport=size, java_script_enabled=script)
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto("/staff/login?next=/admin/broadcasts")
-        page.fill("#name", "binh")
-        page.fill("#password", browsing.PASSWORD)
-        page.click("form.card button")
+        page = window(width, script)
+        enter(page, "binh", "/admin/broadcasts")
         page.wait_for_selector("h1")
         return page
 
-    yield make
-    for context in opened:
-        context.close()
-    assert faults == []
+    return make
 
 
 def write(page, now, **changes):

@@ -7,7 +7,6 @@ Real processes (`python -m gateway station`: gateway, worker, stand-in Zalo) and
 from __future__ import annotations
 
 import pytest
-from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, tables
@@ -18,16 +17,6 @@ __all__ = ["page_of", "picture", "station"]
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 HOA = "+84901234567"
 NAME = "Nguyễn Thị Hoa"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as play:
-        made = play.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield made
-        made.close()
 
 
 class Handset:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, tables
-from gateway.web import serving
-from tests.conftest import free_port
+from tests.conftest import EIGHT
 from tests.gateway import browsing, mixed
 
 pytestmark = pytest.mark.browser
@@ -21,51 +19,34 @@ def now(eight):
     return [eight + EVENING]
 
 
-@pytest.fixture
-def base(sqlite, config, now):
-    """A station that is really served, on an evening with 800 notices; its address and server."""
-    port = free_port()
-    web = config.web.model_copy(update={"port": port, "base_url": f"http://127.0.0.1:{port}"})
-    here = config.model_copy(update={"web": web})
-    server = serving.Server(browsing.station(here, sqlite, now), here)
-    mixed.evening(sqlite, now[0], config.station.zone, 800)
-    mixed.trouble(sqlite, now[0])
-    server.start()
-    yield web.base_url, server
-    server.stop()
-
-
 @pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
+def migrated_file(migrated_file, file_with):
+    """An evening with 800 notices, made once."""
+
+    def fill(engine, config):
+        mixed.evening(engine, EIGHT + EVENING, config.station.zone, 800)
+        mixed.trouble(engine, EIGHT + EVENING)
+
+    return file_with(migrated_file, fill)
 
 
 @pytest.fixture
-def officer_at(chromium, base):
+def server(sqlite, here, now, serve):
+    """The station, really served on that evening."""
+    return serve(browsing.opened(here, sqlite, now))
+
+
+@pytest.fixture
+def officer_at(server, window, enter):
     """officer_at(width, script): a page of an officer who is signed in; the test fails when a script does."""
-    opened, faults = [], []
 
     def make(width=1280, script=True):
-        size = {"width": width, "height": 900}
-        context = chromium.new_context(base_url=base[0], viewport=size, java_script_enabled=script)
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto("/staff/login?next=/admin/delivery")
-        page.fill("#name", "binh")
-        page.fill("#password", browsing.PASSWORD)
-        page.click("form.card button")
+        page = window(width, script)
+        enter(page, "binh", "/admin/delivery")
         page.wait_for_selector("#batch")
         return page
 
-    yield make
-    for context in opened:
-        context.close()
-    assert faults == []
+    return make
 
 
 def handled(engine):
@@ -101,9 +82,9 @@ def test_the_list_follows_but_not_while_somebody_is_choosing_from_it(officer_at,
     page.wait_for_selector("#needing-count:text-is('0')")
 
 
-def test_the_last_good_state_stays_when_the_link_is_lost(officer_at, base):
+def test_the_last_good_state_stays_when_the_link_is_lost(officer_at, server):
     page = officer_at()
-    base[1].stop()
+    server.stop()
     page.wait_for_selector("#stale", state="visible")
     assert page.inner_text("#headline") == "Đã báo được 648 trên 792 người."
 
@@ -162,16 +143,10 @@ def test_everything_can_be_done_without_a_script(officer_at, sqlite):
     assert list(handled(sqlite).values()) == ["called"]
 
 
-@pytest.mark.parametrize("width", [390, 1280, 1920])
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_no_page_is_wider_than_its_screen(officer_at, width, language):
-    page = officer_at(width)
-    wide = {}
-    for path in PAGES:
-        page.goto(f"{path}?lang={language}")
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        wide |= {path: over} if over > 0 else {}
-    assert wide == {}
+def test_no_page_is_wider_than_its_screen(officer_at, wider, language):
+    page = officer_at()
+    assert wider(page, [f"{path}?lang={language}" for path in PAGES]) == {}
 
 
 def test_every_field_and_button_has_a_name(officer_at):

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, inbox, tables
-from gateway.web import app as web_app
-from gateway.web import serving
-from tests.conftest import free_port
 from tests.gateway import browsing, letters
 
 pytestmark = pytest.mark.browser
@@ -22,12 +18,8 @@ def now(eight):
 
 
 @pytest.fixture
-def station(sqlite, config, now):
-    """A station that is really served, with three conversations: (address, ids, start again, stop)."""
-    port = free_port()
-    web = config.web.model_copy(update={"port": port, "base_url": f"http://127.0.0.1:{port}"})
-    here = config.model_copy(update={"web": web})
-    browsing.station(here, sqlite, now)
+def station(sqlite, here, now, serve):
+    """A station that is really served, with three conversations: (ids, what was uploaded, start, stop)."""
     given = []
 
     def upload(name, octets):
@@ -35,53 +27,27 @@ def station(sqlite, config, now):
         return {"kind": "image", "id": "P1"}
 
     class Station:
-        base, ids, uploaded = web.base_url, letters.three(sqlite, now[0]), given
+        ids, uploaded = letters.three(sqlite, now[0]), given
 
         def start(self):
-            app = web_app.create_app(here, sqlite, now=lambda: now[0], upload=upload)
-            self.server = serving.Server(app, here)
-            self.server.start()
-
-        def stop(self):
-            self.server.stop()
+            self.stop = serve(browsing.opened(here, sqlite, now, upload=upload)).stop
 
     made = Station()
     made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
+    return made
 
 
 @pytest.fixture
-def at_desk(chromium, station):
+def at_desk(station, window, enter):
     """at_desk(name, path): a page of somebody signed in; the test fails when a script does."""
-    opened, faults = [], []
 
     def make(name="binh", path="", width=1280, script=True):
-        size = {"width": width, "height": 900}
-        context = chromium.new_context(base_url=station.base, viewport=size, java_script_enabled=script)
-        opened.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto(f"/staff/login?next=/admin/inbox{path}")
-        page.fill("#name", name)
-        page.fill("#password", browsing.PASSWORD)
-        page.click("form.card button")
+        page = window(width, script)
+        enter(page, name, f"/admin/inbox{path}")
         page.wait_for_selector("#threads", state="attached")
         return page
 
-    yield make
-    for context in opened:
-        context.close()
-    assert faults == []
+    return make
 
 
 def write(engine, talk_id, text, now):
@@ -225,15 +191,10 @@ def test_everything_can_be_done_without_a_script(at_desk, station, sqlite):
     assert page.locator("#answer").count() == 0 and notices(sqlite) == ["Số 042 ạ"]
 
 
-@pytest.mark.parametrize("width", [390, 1280, 1920])
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_no_page_is_wider_than_its_screen(at_desk, station, width, language):
-    page, wide = at_desk(width=width), {}
-    for path in ("", f"/{station.ids['an']}", f"/{station.ids['chi']}", "/canned"):
-        page.goto(f"/admin/inbox{path}?lang={language}")
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        wide |= {path: over} if over > 0 else {}
-    assert wide == {}
+def test_no_page_is_wider_than_its_screen(at_desk, station, wider, language):
+    paths = ("", f"/{station.ids['an']}", f"/{station.ids['chi']}", "/canned")
+    assert wider(at_desk(), [f"/admin/inbox{path}?lang={language}" for path in paths]) == {}
 
 
 def test_on_a_phone_the_list_and_the_conversation_come_one_after_the_other(at_desk, station):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, queue, tables
-from gateway.web import serving
-from tests.conftest import free_port
 from tests.gateway import browsing
 
 pytestmark = pytest.mark.browser
@@ -21,31 +18,15 @@ def now(eight):
 
 
 @pytest.fixture
-def base(sqlite, config, now):
-    """A station that is really served; its address."""
-    port = free_port()
-    web = config.web.model_copy(update={"port": port, "base_url": f"http://127.0.0.1:{port}"})
-    here = config.model_copy(update={"web": web})
-    server = serving.Server(browsing.station(here, sqlite, now), here)
-    server.start()
-    yield web.base_url, server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
+def base(sqlite, here, now, serve):
+    """A station that is really served."""
+    return serve(browsing.opened(here, sqlite, now))
 
 
 @pytest.fixture
-def context(chromium, base):
-    made = chromium.new_context(base_url=base[0])
-    yield made
-    made.close()
+def context(base, window):
+    """One person's browser: everything they have open."""
+    return window().context
 
 
 @pytest.fixture
@@ -62,12 +43,9 @@ def tickets(base, sqlite, config, now):
 
 
 @pytest.fixture
-def console(base, context, tickets):
-    page = context.new_page()
-    page.goto("/staff/login?next=/staff/counter/1")
-    page.fill("#name", "an")
-    page.fill("#password", browsing.PASSWORD)
-    page.click("form.card button")
+def console(base, context, tickets, enter):
+    (page,) = context.pages
+    enter(page, "an", "/staff/counter/1")
     page.wait_for_selector("#queue [data-number=B001]")
     return page
 
@@ -139,7 +117,7 @@ def test_the_board_keeps_the_last_state_and_says_when_the_link_is_lost(console, 
     board.goto("/board/TK1")
     board.wait_for_selector("#last[data-number=B001]")
     assert board.is_hidden("#lost")
-    base[1].stop()
+    base.stop()
     board.wait_for_selector("#lost", state="visible")
     assert board.inner_text("#last-number") == "B001"
 

@@ -14,7 +14,6 @@ import pytest
 import requests
 import segno
 from PIL import Image, ImageChops
-from playwright import sync_api
 from sqlalchemy import select
 
 from gateway import database, tables
@@ -35,16 +34,6 @@ def station(tmp_path_factory):
     yield made
     made.stop("station")
     made.close()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as play:
-        made = play.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield made
-        made.close()
 
 
 @pytest.fixture

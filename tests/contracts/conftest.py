@@ -14,11 +14,12 @@ import pytest
 import requests
 
 from gateway import channels
-from gateway.channels import esms, modem, zalo
+from gateway.channels import esms, http, modem, smpp, speedsms, zalo
 from gateway.channels.zalo import person
 from gateway.rules import phone
 from gateway.sandbox import faults, server
 from gateway.sandbox.zalo import people
+from tests.gateway import described
 
 SOON = 20
 """Seconds a test waits for something that takes milliseconds."""
@@ -53,9 +54,10 @@ class Station:
     lost_answer: str
 
     def told(self, reference: str, phone: str) -> tuple[str | None, str]:
-        """(reference, to) of a report about a message: Zalo's host of user ids knows neither of ours."""
-        by_user = isinstance(self.channel, Known)
-        return (None, people.id_of(phone)) if by_user else (reference, phone)
+        """(reference, to) of a report about a message: Zalo's host of user ids and SpeedSMS know none of ours."""
+        if isinstance(self.channel, Known):
+            return None, people.id_of(phone)
+        return (None, phone) if self.channel.name == "speedsms" else (reference, phone)
 
     def fault(self, name: str, phone: str | None = None) -> None:
         self.sandbox.network.faults.switch(name, phone, True)
@@ -92,7 +94,57 @@ class Known:
         return self._channel.send(replace(message, zalo_user_id=people.id_of(number.e164)))
 
 
-@pytest.fixture(params=["zalo", "zalo_uid", "zalo_cs", "esms", "modem"])
+class Joined:
+    """A channel that reports part by part, its reports put together as the engine does: delivered when all are."""
+
+    def __init__(self, make: Callable[..., Any], reports: "queue.Queue[channels.Report]") -> None:
+        self._reports, self._lock = reports, threading.Lock()
+        self._early: list[channels.PartReport] = []
+        self._open: list[tuple[channels.Message, str, dict[str, channels.PartReport | None]]] = []
+        self._channel = make(on_part=self._told)
+        self.name, self.concurrency = self._channel.name, self._channel.concurrency
+        self.pull, self.close = self._channel.pull, self._channel.close
+
+    def send(self, message: channels.Message) -> channels.Accepted:
+        accepted = self._channel.send(message)
+        refs = {one.ref: None for one in accepted.handed}
+        assert len(refs) == accepted.parts
+        name = accepted.provider_ref or "|".join(refs)
+        with self._lock:
+            self._open.append((message, name, refs))
+            early, self._early = self._early, []
+            for report in early:
+                self._match(report)
+        return replace(accepted, provider_ref=name)
+
+    def _told(self, report: channels.PartReport) -> None:
+        with self._lock:
+            self._match(report)
+
+    def _match(self, report: channels.PartReport) -> None:
+        for message, provider_ref, parts in reversed(self._open):
+            ref = next((one for one in report.refs if one in parts), None)
+            if ref is None or message.to != report.to:
+                continue
+            if parts[ref] is None:
+                parts[ref] = report
+                if None not in parts.values():
+                    self._done(message, provider_ref, [one for one in parts.values() if one])
+            return
+        self._early.append(report)
+
+    def _done(self, message, provider_ref: str, parts: list[channels.PartReport]) -> None:
+        whole = all(one.delivered for one in parts)
+        last = parts[-1]
+        self._reports.put(
+            channels.Report(message.reference, provider_ref, message.to, whole, last.code, last.at, True)
+        )
+
+
+LANES = ["zalo", "zalo_uid", "zalo_cs", "esms", "speedsms", "http", "modem", "smpp"]
+
+
+@pytest.fixture(params=LANES)
 def station(request, tmp_path, receiver):
     options = server.Options(
         port=0,
@@ -101,6 +153,9 @@ def station(request, tmp_path, receiver):
         webhook_url=f"{receiver.url}/webhooks/zalo",
         templates=(TEMPLATE,),
         receipt_delay=0.01,
+        speedsms_webhook=f"{receiver.url}/webhooks/speedsms/secret",
+        speedsms_per_minute=10_000,
+        smpp_port=0 if request.param == "smpp" else None,
     )
     sandbox = server.Sandbox(options)
     sandbox.start()
@@ -146,12 +201,36 @@ def _esms(sandbox, receiver) -> Station:
     )  # fmt: skip
 
 
+def _speedsms(sandbox, receiver) -> Station:
+    account = (sandbox.options.speedsms_token, sandbox.options.speedsms_sender, 3)
+    return Station(
+        speedsms.SpeedSms(sandbox.url, *account, unicode=True, timeout=SOON), sandbox, receiver.reports,
+        unreachable=lambda: speedsms.SpeedSms(receiver.closed_url, *account, timeout=1),
+        refusal=faults.SMS_REFUSED, lost_answer=faults.SMS_CUT_LATE,
+    )  # fmt: skip
+
+
+def _http(sandbox, receiver) -> Station:
+    def make(base: str) -> http.HttpSms:
+        own = described.read(described.of_json(base)).sms.http["khac"]
+        callback = f"{receiver.url}/webhooks/sms/khac/secret"
+        return http.HttpSms("khac", own, sandbox.options.http_token, callback, unicode=True)
+
+    return Station(
+        make(sandbox.url), sandbox, receiver.reports, unreachable=lambda: make(receiver.closed_url),
+        refusal=faults.SMS_REFUSED, lost_answer=faults.SMS_CUT_LATE,
+    )  # fmt: skip
+
+
 def _modem(sandbox, receiver) -> Station:
-    def make(url: str) -> modem.Modem:
-        return modem.Modem(
-            url, per_minute=None, on_report=receiver.reports.put, on_incoming=print,
-            clock=lambda: int(time.time()), patience=modem.Patience(answer=0.3, reopen=0.05),
-        )  # fmt: skip
+    def make(url: str) -> Joined:
+        def made(on_part):
+            return modem.Modem(
+                "modem", url, on_part=on_part, on_incoming=print, on_state=_nothing, clock=_seconds,
+                patience=modem.Patience(answer=0.3, reopen=0.05),
+            )  # fmt: skip
+
+        return Joined(made, receiver.reports)
 
     return Station(
         make(sandbox.modem.url), sandbox, receiver.reports,
@@ -160,7 +239,45 @@ def _modem(sandbox, receiver) -> Station:
     )  # fmt: skip
 
 
-MAKERS = {"zalo": _zalo, "zalo_uid": _zalo_uid, "zalo_cs": _zalo_cs, "esms": _esms, "modem": _modem}
+def _smpp(sandbox, receiver) -> Station:
+    def make(url: str) -> Joined:
+        def made(on_part):
+            own = sandbox.options
+            return smpp.Smpp(
+                "smpp", url, own.smpp_system_id, own.smpp_password, source=own.smpp_source, unicode=True,
+                timeout=0.5, on_part=on_part, on_incoming=print, clock=_seconds,
+                patience=smpp.Patience(reopen=0.02, reopen_most=0.1, unbind=0.5),
+            )  # fmt: skip
+
+        return Joined(made, receiver.reports)
+
+    return Station(
+        make(sandbox.smsc.url), sandbox, receiver.reports,
+        unreachable=lambda: make(receiver.closed_url.replace("http:", "smpp:")),
+        refusal=faults.SMS_REFUSED, lost_answer=faults.SMPP_SILENT,
+    )  # fmt: skip
+
+
+def _seconds() -> int:
+    return int(time.time())
+
+
+def _nothing(*_words: Any) -> None:
+    pass
+
+
+MAKERS = {
+    "zalo": _zalo, "zalo_uid": _zalo_uid, "zalo_cs": _zalo_cs, "esms": _esms, "speedsms": _speedsms,
+    "http": _http, "modem": _modem, "smpp": _smpp,
+}  # fmt: skip
+
+
+def _of_a_provider(event: Any) -> list[channels.Report | None]:
+    if isinstance(event, dict):
+        return [speedsms.SpeedSms.callback(event)]
+    own = described.read(described.of_json("http://a.vn")).sms.http["khac"]
+    lane = http.HttpSms("khac", own, "x", "http://a.vn", unicode=True)
+    return [lane.callback(one) for one in event]
 
 
 class Receiver:
@@ -194,6 +311,12 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if "/zalo" not in self.path:
+                    told = _of_a_provider(event)
+                    for report in told:
+                        reports.put(report)
+                    self._yes()
+                    return
                 by_phone = self.headers["X-ZEvent-Server"] == "ZNS"
                 told = (zalo.ZaloTemplate.callback(event),) if by_phone else person.receipts(event)
                 for report in told:

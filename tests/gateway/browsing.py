@@ -21,11 +21,22 @@ HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PAS
 
 def station(config, engine, now, extra=()):
     """The application over the example station with An (staff), Bình (officer) and Chi (admin)."""
+    settled(engine, config, now[0])
+    return opened(config, engine, now, extra)
+
+
+def settled(engine, config, now):
+    """The example station and its staff, unless they are there already."""
     with database.writing(engine) as session:
-        example.load(session, config, now[0])
+        if not example.load(session, config, now):
+            return
         for name, role in (("an", "staff"), ("binh", "officer"), ("chi", "admin")):
-            session.add(tables.Staff(name=name, role=role, password_hash=HASH, created_at=now[0]))
-    made = create_app(config, engine, extra, now=lambda: now[0])
+            session.add(tables.Staff(name=name, role=role, password_hash=HASH, created_at=now))
+
+
+def opened(config, engine, now, extra=(), **more):
+    """The application over what is in the database."""
+    made = create_app(config, engine, extra, now=lambda: now[0], **more)
     limiter.reset()
     return made
 

@@ -33,6 +33,20 @@ OA = """
 -249 C template 7 -320 C oa     -321 Q oa       -403 - msg      -1340 - msg     -1341 - msg     112 C all
 452 T oa
 """
+ESMS = """
+99 P phone      101 C all       102 C oa        103 Q oa        104 C oa        105 C msg       106 C msg
+107 C all       108 P phone     110 C msg       118 C all       120 C msg       140 C all       146 C template
+177 C phone     204 C oa        300 C all       301 C all
+"""
+SPEEDSMS = """
+007 C all       008 C oa        009 C oa        101 C oa        105 P phone     110 C msg       113 C msg
+300 Q oa        500 R msg
+"""
+HTTP = {
+    "later": (None, "message", None), "person": (F.PERSON, "phone", None), "config": (F.CONFIG, "account", None),
+    "template": (F.CONFIG, "template", None), "message": (F.CONFIG, "message", None),
+    "quota": (F.QUOTA, "account", None), "bug": (F.BUG, "message", None),
+}  # fmt: skip
 LETTERS = {
     "R": None,
     "C": F.CONFIG,
@@ -66,6 +80,21 @@ def test_the_phone_hosts_codes_are_those_published_each_with_its_class_scope_and
 def test_the_official_accounts_codes_are_those_published_each_with_its_class_scope_and_rest():
     assert shown("oa") == published(OA)
     assert len(published(OA)) == 42
+
+
+def test_esms_codes_are_those_published_each_with_its_class_and_scope():
+    assert shown("esms") == published(ESMS)
+    assert len(published(ESMS)) == 18
+    assert {"100", "124", "199"} == codes.ESMS_TAKEN
+
+
+def test_speedsms_codes_are_those_published_and_a_number_it_calls_invalid_is_the_persons():
+    assert shown("speedsms") == published(SPEEDSMS) | {"invalidPhone": (F.PERSON, "phone", None)}
+    assert len(published(SPEEDSMS)) == 9
+
+
+def test_the_words_of_a_described_provider_each_have_a_class_and_a_scope():
+    assert shown("http") == HTTP
 
 
 def test_a_template_by_user_id_is_judged_by_the_accounts_codes_and_then_as_a_template():

@@ -156,6 +156,46 @@ def test_a_provider_may_say_when_to_come_back(serve, text, seconds):
     assert fault_of(server.url).retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ((b"X-Rate-Limit-Reset: 17",), 17),
+        ((b"X-RateLimit-Reset: 1795429830", b"Date: Mon, 23 Nov 2026 10:30:00 GMT"), 30),
+        ((b"X-Rate-Limit-Reset: 1795429830", b"Date: Mon, 23 Nov 2026 11:30:00 GMT"), 1),
+        ((b"X-Rate-Limit-Reset: 9999999999", b"Date: whenever"), 86_400),
+        ((b"Retry-After: 5", b"X-Rate-Limit-Reset: 17"), 5),
+    ],
+)
+def test_it_may_count_down_or_name_a_moment_by_its_own_clock(serve, headers, seconds):
+    assert fault_of(serve(http(429, b"{}", *headers)).url).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"), [(b"", True), (http(500, b"x"), True), (http(429, b"x"), False), (None, True)]
+)
+def test_a_get_that_changes_something_says_whether_anybody_may_have_acted(serve, answer, sent):
+    wire = exchange.Exchange(0.3)
+    with pytest.raises(channels.Unreachable) as caught:
+        wire.call("GET", serve(answer).url, {}, query={"to": "1"})
+    assert caught.value.sent is sent
+    with pytest.raises(channels.Unreachable) as nowhere:
+        wire.call("GET", "http://127.0.0.1:1", {}, query={"to": "1"})
+    wire.close()
+    assert nowhere.value.sent is False
+
+
+def test_any_answer_is_a_reply_to_a_call_and_to_a_question(serve):
+    wire = exchange.Exchange(5.0)
+    server = serve(http(404, "không".encode()))
+    replies = [wire.call("POST", server.url, {"X-A": "1"}, b"abc"), wire.ask(server.url, {"X-A": "1"})]
+    wire.close()
+    assert replies == [exchange.Reply(404, "không")] * 2
+    assert server.requests[0].endswith(b"\r\n\r\nabc") and b"X-A: 1" in server.requests[1]
+    with pytest.raises(channels.Unreachable) as caught:
+        exchange.Exchange(0.3).ask(serve(b"").url, {})
+    assert caught.value.sent is False
+
+
 @pytest.mark.parametrize("answer", [b"", http(500, b""), http(200, b"<html>")])
 def test_a_question_that_fails_has_changed_nothing(serve, answer):
     wire = exchange.Exchange(5.0)

@@ -118,8 +118,8 @@ def test_a_persons_earlier_complaint_does_not_show_beside_their_next_conversatio
     with database.writing(engine) as session:
         fresh = letters.talk(session, "u-an", now, ["Cho hỏi giờ làm việc"])
         talk = session.get_one(tables.Conversation, fresh)
-        assert inbox.person(session, talk, STAFF).earlier == []
-        assert [one.id for one in inbox.person(session, talk, OFFICER).earlier] == [ids["an"]]
+        assert inbox.person(session, talk, STAFF, now).earlier == []
+        assert [one.id for one in inbox.person(session, talk, OFFICER, now).earlier] == [ids["an"]]
 
 
 # The list

@@ -2,11 +2,13 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 import requests
 
-from gateway.sandbox import faults, ledger, network, server
+from gateway.rules import settings
+from gateway.sandbox import arrangement, faults, ledger, network, server
 
 AN, BINH = "+84905123456", "+84912345678"
 PICTURE = b"\x89PNG\r\n\x1a\n"
@@ -160,7 +162,7 @@ def sandbox(tmp_path):
 
 def test_a_citizen_can_send_a_text_to_the_station(sandbox):
     answer = requests.post(f"{sandbox.url}/phones/0905123456/sms", json={"text": "XN A042"}, timeout=5)
-    assert (answer.status_code, len(sandbox.modem._memory)) == (202, 1)
+    assert (answer.status_code, sandbox.modem.stored()["ME"]) == (202, 1)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,47 @@ def test_a_citizen_can_send_a_text_to_the_station(sandbox):
 )  # fmt: skip
 def test_a_text_that_cannot_be_is_refused(sandbox, number, body):
     assert requests.post(f"{sandbox.url}/phones/{number}/sms", json=body, timeout=5).status_code == 400
-    assert len(sandbox.modem._memory) == 0
+    assert sandbox.modem.stored()["ME"] == 0
+
+
+def test_a_second_modem_has_a_link_a_sim_and_faults_of_its_own(tmp_path):
+    links = {"modem_link": tmp_path / "modem", "modem_links": {"second": tmp_path / "second"}}
+    sandbox = server.Sandbox(server.Options(port=0, folder=tmp_path, modem_pins={"second": "1234"}, **links))
+    sandbox.start()
+    try:
+        assert [(tmp_path / name).is_symlink() for name in ("modem", "second")] == [True, True]
+        first, second = sandbox.modems.values()
+        assert (first.card.state, second.card.state) == ("READY", "SIM PIN")
+        assert first.card.number != second.card.number
+        fault = {"modem": "second", "fault": faults.MODEM_UNPLUGGED, "on": True}
+        assert requests.post(f"{sandbox.url}/faults", json=fault, timeout=5).json()["faults"] == [
+            {"phone": None, **fault}
+        ]
+        assert (first.away, second.away) == (False, True)
+        for name, status in (("modem", 202), ("second", 202), ("third", 404)):
+            told = {"text": "XN", "modem": name}
+            assert requests.post(f"{sandbox.url}/phones/{AN}/sms", json=told, timeout=5).status_code == status
+        assert (first.stored()["ME"], second.held) == (1, 1)
+    finally:
+        sandbox.stop()
+
+
+def test_modems_of_the_configuration_that_live_in_the_sandbox_have_a_stand_in():
+    config = settings.Settings.model_validate(
+        {
+            "sandbox": {"folder": "data/sandbox"},
+            "sms": {
+                "modems": {
+                    "second": {"url": "serial://data/sandbox/second?baud=115200", "network": "mobifone"},
+                    "real": {"url": "serial:///dev/ttyUSB1"},
+                    "far": {"url": "socket://data/sandbox/far:1"},
+                }
+            },
+        }
+    )
+    options = arrangement.options(config, lambda name: "secret")
+    assert options.modem_links == {"second": Path("data/sandbox/second")}
+    assert options.modem_operators == {"second": "Mobifone"}
 
 
 def test_without_a_modem_nobody_can_text(client):

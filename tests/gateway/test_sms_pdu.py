@@ -69,6 +69,23 @@ def test_what_is_submitted_reads_back(text, reference, valid_seconds, report):
     assert all(len(one.hex) == 2 + 2 * one.length and one.length <= 164 for one in made)
 
 
+@given(TEXTS, st.integers(0, 0xFFFF), st.sampled_from([8, 16]))
+def test_the_reference_of_every_width_reads_back(text, reference, bits):
+    read = [
+        pdu.read_submit(one.hex) for one in pdu.submits(AN, text, reference=reference, reference_bits=bits)
+    ]
+    assert pdu.joined(one.text for one in read) == unicodedata.normalize("NFC", text)
+    assert {one.join.reference for one in read if one.join} <= {reference & (1 << bits) - 1}
+    assert len({one.join.total for one in read if one.join}) <= 1
+
+
+def test_a_header_is_six_octets_or_seven():
+    join = pdu.Join(0x1234, 3, 2)
+    assert pdu.header(join).hex() == "050003340302"
+    assert pdu.header(join, 16).hex() == "06080412340302"
+    assert pdu.header(None) == b""
+
+
 @given(st.text(st.sampled_from("Aa€ế"), min_size=1, max_size=300), st.integers(0, 255))
 def test_no_packed_text_gains_or_loses_a_letter_at_its_end(text, reference):
     assume(alphabet.fits_gsm7(text))
@@ -84,6 +101,11 @@ def test_numbers_of_odd_and_even_length_come_back(number):
 def test_a_name_instead_of_a_number_is_read():
     name = fields.pack(alphabet.septets("VIETTEL"))
     field = bytes([(7 * 7 + 3) // 4, 0xD0]) + name
+    assert fields.take_address(fields.Octets(field)) == "VIETTEL"
+
+
+def test_a_name_whose_length_counts_whole_octets_gains_no_letter():
+    field = bytes([14, 0xD0]) + fields.pack(alphabet.septets("VIETTEL"))
     assert fields.take_address(fields.Octets(field)) == "VIETTEL"
 
 

@@ -24,7 +24,7 @@ TRIES = 200
 
 @pytest.fixture
 def station(tmp_path):
-    made = running.environment(tmp_path)
+    made = running.environment(tmp_path, forked=True)
     made.start("web", "web", alive=f"{made.url}/readyz")
     yield made
     made.close()

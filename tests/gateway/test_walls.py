@@ -336,7 +336,7 @@ def test_a_modem_s_notices_go_where_the_modem_is_and_without_one_they_go_on_late
         elsewhere.round()
     rounds(here, lambda: near.given == [AN])
     assert far.given == []
-    here._modem.release()
+    here._modems["modem"].release()
     plan(engine, eight, BINH, ladder=("modem", "esms"))
     now[0] += 40
     rounds(elsewhere, lambda: far.given == [BINH])

@@ -39,7 +39,7 @@ def test_refused_or_unanswered_by_zalo_both_get_the_sms(make_town, until, provid
     assert town.attempts(CHI) == [("zalo", "accepted"), (provider, "delivered")]
     sms = [one for one in town.messages(BINH) if one["via"] == "sms"]
     assert len(sms) == 1
-    expected = "CA TP: T. V. BINH co so 002, luc 07:30 ngay"
+    expected = "CA TP: Lich hen T. V. BINH: so 002, 07:30 "
     assert sms[0]["text"].startswith(expected)
     assert alphabet.unaccent(sms[0]["text"]) == sms[0]["text"]
 
@@ -53,7 +53,7 @@ def test_an_accented_sms_comes_out_of_its_pdus_as_it_went_in(make_town, until):
     town.number()
     until(town.settled)
     (message,) = town.messages(BINH)
-    assert message["text"].startswith("CA TP: T. V. BÌNH có số 001, lúc 07:30 ngày")
+    assert message["text"].startswith("CA TP: Lịch hẹn T. V. BÌNH: số 001, 07:30 ")
     assert message["text"].split(" ")[-1].startswith("http://127.0.0.1:")
     assert message["parts"] > 1
 
@@ -97,7 +97,7 @@ def test_without_any_way_to_reach_them_the_notice_fails_with_its_reason(make_tow
     state, reason = town.notices()[AN]
     assert state == "failed"
     assert reason != ""
-    assert town.attempts(AN) == [("zalo", "refused"), ("esms", "undelivered")]
+    assert town.attempts(AN) == [("zalo", "refused"), ("esms", "undelivered"), ("modem", "undelivered")]
 
 
 def test_a_sim_whose_day_is_used_up_is_spared_and_its_notices_wait_with_the_reason(make_town, until):

@@ -3,7 +3,6 @@
 import os
 
 import pytest
-from playwright import sync_api
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 UPRIGHT, LYING = {"width": 1080, "height": 1920}, {"width": 1280, "height": 800}
@@ -11,23 +10,15 @@ UPRIGHT, LYING = {"width": 1080, "height": 1920}, {"width": 1280, "height": 800}
 PICTURES = os.environ.get("KIOSK_PICTURES")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as play:
-        made = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
 @pytest.fixture
-def page_of(browser, station):
+def page_of(chromium, station):
     """page_of(size): the kiosk's page, opened when the kiosk has heard the gateway and the printer."""
     station.start()
     pages = []
 
     def opened(size, ready=lambda now: now["online"] and now["printer"]["ready"]):
         station.until(ready)
-        page = browser.new_page(viewport=size)
+        page = chromium.new_page(viewport=size)
         pages.append(page)
         page.faults = []
         page.on("pageerror", lambda fault: page.faults.append(str(fault)))

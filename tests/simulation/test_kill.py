@@ -1,7 +1,12 @@
-"""kill -9 of everything in the middle of a night's sending: every notice still ends, none is lost or doubled."""
+"""kill -9 of everything in the middle of a night's sending: every notice still ends, none is lost or doubled.
+
+`make test` has eighty notices, so that some are waiting, some handed over and some told of at the kill; `make soak` has
+two hundred.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import timedelta
 
@@ -14,7 +19,7 @@ from gateway.rules.lifecycle.notice import FINAL
 from tests import running
 
 pytestmark = pytest.mark.processes
-PEOPLE = 200
+PEOPLE = int(os.environ.get("KILL_NOTICES", "80"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -22,8 +27,8 @@ def station(request, tmp_path):
     made = running.environment(
         tmp_path,
         request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None,
+        forked=True,
         GATEWAY_ZALO__CONCURRENCY="4",
-        GATEWAY_SANDBOX__RECEIPT_DELAY="1.0",
         GATEWAY_NOTICES__LEASE="5",
         GATEWAY_NOTICES__UNKNOWN_WAIT="3",
         GATEWAY_NOTICES__RECEIPT_WAIT="6",
@@ -32,9 +37,11 @@ def station(request, tmp_path):
     made.close()
 
 
-def test_two_hundred_notices_survive_kill_9_of_everything(station):
-    station.command("example")
-    station.sandbox()
+def test_every_notice_survives_kill_9_of_everything(station):
+    station.settle()
+    # No receipt comes before the kill, however slow this machine is today
+    alive = f"{station.sandbox_url}/phones"
+    station.start("sandbox", "sandbox", alive=alive, GATEWAY_SANDBOX__RECEIPT_DELAY="60")
     station.connect_zalo()
     station.serve()
     engine = database.connect(station.config.database.url)
@@ -42,7 +49,7 @@ def test_two_hundred_notices_survive_kill_9_of_everything(station):
     printed = station.command("number", day.isoformat()).stdout
     assert f"{PEOPLE} số, {PEOPLE} tin báo" in printed
 
-    running.until(lambda: attempts(engine) >= 40, what="the first forty attempts")
+    running.until(lambda: attempts(engine) >= PEOPLE // 5, what="the first attempts")
     for name in ("serve", "sandbox"):
         station.kill(name)
     caught = states(engine)

@@ -1,7 +1,12 @@
-"""A kiosk that loses its gateway prints on; what it printed is merged when the gateway is back, each once."""
+"""A kiosk that loses its gateway prints on; what it printed is merged when the gateway is back, each once.
+
+The station is made as an operator makes it, command by command. `make test` prints ten tickets without the gateway,
+`make soak` sixty.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -12,12 +17,12 @@ from gateway import database, tables
 from tests import running
 
 pytestmark = pytest.mark.processes
-PRESSES = 30
+PRESSES = int(os.environ.get("OFFLINE_PRESSES", "10"))
 
 
 @pytest.fixture
 def station(tmp_path):
-    made = running.environment(tmp_path, GATEWAY_KIOSK__LOCKOUT_SECONDS="0")
+    made = running.environment(tmp_path, forked=True, GATEWAY_KIOSK__LOCKOUT_SECONDS="0")
     yield made
     made.close()
 
@@ -36,7 +41,7 @@ def press(station, press_id):
 def start(station):
     station.command("example")
     station.sandbox()
-    station.connect_zalo()
+    station.command("zalo", "token", "import", *station.tokens())
     station.serve()
     code = station.command("kiosk", "add", "K1", "--site", "TK1").stdout.splitlines()[-1]
     station.command("enrol", station.url, code, program="kiosk")
@@ -55,7 +60,7 @@ def printed(station):
     return requests.get(f"{station.sandbox_url}/tickets", timeout=5).json()["tickets"]
 
 
-def test_thirty_tickets_printed_without_the_gateway_stand_where_their_times_put_them(station):
+def test_tickets_printed_without_the_gateway_stand_where_their_times_put_them(station):
     start(station)
     staff = station.key()
     engine = database.connect(station.config.database.url)

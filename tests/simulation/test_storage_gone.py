@@ -21,7 +21,7 @@ TRIES = 3_000
 
 @pytest.fixture
 def station(tmp_path):
-    made = running.environment(tmp_path)
+    made = running.environment(tmp_path, forked=True)
     yield made
     made.close()
 
@@ -35,8 +35,7 @@ def desk(station):
 
 
 def prepared(station):
-    station.command("migrate")
-    station.command("example")
+    station.settle()
     return station.key()
 
 
@@ -117,7 +116,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_refuses_and_loses_nothing_and_serves_again_when_there_is_room(tmp_path, small_disk):
-    station = running.environment(tmp_path, database=f"sqlite:///{small_disk / 'gateway.db'}")
+    station = running.environment(tmp_path, database=f"sqlite:///{small_disk / 'gateway.db'}", forked=True)
     try:
         staff = prepared(station)
         station.start("web", "web", alive=f"{station.url}/readyz")
@@ -136,7 +135,7 @@ def test_a_full_disk_refuses_and_loses_nothing_and_serves_again_when_there_is_ro
 def test_sessions_that_postgresql_ends_again_and_again_lose_nothing_that_was_accepted(
     tmp_path, postgresql, postgresql_url
 ):
-    station = running.environment(tmp_path, database=postgresql_url)
+    station = running.environment(tmp_path, database=postgresql_url, forked=True)
     try:
         staff = prepared(station)
         station.start("web", "web", alive=f"{station.url}/readyz")

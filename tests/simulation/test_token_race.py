@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -19,27 +18,11 @@ from sqlalchemy import func, select
 
 from gateway import consent, database, notices, safe, tables
 from gateway.web import app as web_app
-from tests import running
+from tests import running, warm
 
 pytestmark = pytest.mark.processes
 THREADS, PROCESSES = 8, 4
 NOTICES = 40
-
-ASKER = """
-import sys, threading
-from gateway import config as configuration, connections, database
-from gateway.web import app
-config = configuration.load(configuration.path_of(None))
-engine = database.connect(config.database.url)
-keeper = connections.keeper(config, engine, app.seconds_now)
-print("ready", flush=True)
-used, count = sys.stdin.readline().split()
-got = []
-threads = [threading.Thread(target=lambda: got.append(keeper.renew(used))) for _ in range(int(count))]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
-print(" ".join(sorted(set(got))), len(got), flush=True)
-"""
 
 
 class Zalo(ThreadingHTTPServer):
@@ -94,7 +77,7 @@ def zalo():
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def station(request, tmp_path, zalo):
     url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
-    made = running.environment(tmp_path, database=url, GATEWAY_ZALO__OAUTH_BASE=zalo.url)
+    made = running.environment(tmp_path, database=url, forked=True, GATEWAY_ZALO__OAUTH_BASE=zalo.url)
     yield made
     made.close()
 
@@ -110,28 +93,39 @@ def connected(station):
     engine.dispose()
 
 
+class Asker:
+    """A process that stands ready to renew, and its two pipes."""
+
+    def __init__(self, environ):
+        reads, ours = os.pipe()
+        theirs, writes = os.pipe()
+        with open(os.devnull, "w") as nothing:
+            files = (reads, writes, nothing.fileno())
+            self.process = warm.starter().start("tests.simulation.asker", (), environ, files)
+        os.close(reads)
+        os.close(writes)
+        self.stdin, self.stdout = os.fdopen(ours, "w"), os.fdopen(theirs)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        self.kill()
+        for pipe in (self.stdin, self.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
 @contextmanager
 def askers(station, count):
-    """Processes that stand ready to renew."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", ASKER],
-            cwd=running.ROOT,
-            env=station.environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for _ in range(count)
-    ]
+    started = [Asker(station.environ) for _ in range(count)]
     try:
         assert [one.stdout.readline() for one in started] == ["ready\n"] * count
         yield started
     finally:
         for one in started:
-            one.kill()
-            one.communicate()
+            one.close()
 
 
 def told(asker, used, threads=1):
@@ -163,8 +157,7 @@ def test_of_many_threads_in_many_processes_one_refreshes(station, zalo, connecte
 def test_two_workers_and_two_webs_find_the_token_expired_and_one_refresh_is_made(station):
     """The program's own processes before the sandbox's Zalo, which takes a refresh token once, too."""
     station.environ["GATEWAY_ZALO__OAUTH_BASE"] = station.sandbox_url
-    station.command("migrate")
-    station.command("example")
+    station.settle()
     station.sandbox()
     station.connect_zalo()
     engine = database.connect(station.config.database.url)
@@ -209,7 +202,6 @@ def test_killed_between_zalo_s_answer_and_the_commit_the_next_process_has_the_ne
         told(victim, "a1")
         running.until(lambda: spooled(station), what="the spool")
         victim.kill()  # SIGKILL, while it waits for the database to take its commit
-        victim.wait()
     held.free()
     zalo.cut = lambda: None
     assert kept(connected, station) == ("a1", "r1")
@@ -259,7 +251,6 @@ def test_the_database_goes_away_with_zalo_s_answer_the_process_is_killed_and_not
         told(victim, "a1")
         running.until(lambda: spooled(station), what="the spool")
         victim.kill()
-        victim.wait()
     zalo.cut = lambda: None
     with pytest.raises(sqlalchemy.exc.OperationalError):
         kept(connected, station)

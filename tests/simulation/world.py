@@ -8,7 +8,9 @@ only the providers, the clock and the axe. Nothing is patched.
 from __future__ import annotations
 
 import heapq
+import json
 import random
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -154,6 +156,61 @@ class Provider:
 
 
 @dataclass
+class Sim(Provider):
+    """A modem: it hands over part by part, under numbers that come round, and reports come by part."""
+
+    by_part: bool = True
+    number: int = 0
+
+    @staticmethod
+    def submits(text: str) -> int:
+        """One to three, as texts go."""
+        return 1 + zlib.crc32(text.encode()) % 3
+
+    def send(self, message: rooms.Message) -> rooms.Accepted:
+        world, rng, day = self.world, self.world.rng, self.world.day
+        world.handed_over(self.name, message)
+        begun, taken = {part.number for part in message.begun}, []
+        for number in range(1, self.submits(message.text) + 1):
+            if number in begun:
+                continue
+            if rng.random() < day.unreached:
+                raise self._with(rooms.Unreachable("busy", sent=False), taken)
+            if rng.random() < day.refused * 0.1:
+                raise self._with(codes.complaint(*NO[self.name]), taken)
+            unsure = rng.random() < day.unsure
+            ref = self._takes_part(message, number, not unsure or rng.random() < 0.5)
+            taken.append(self._part(message, number, None if unsure else ref))
+            if unsure:
+                raise self._with(rooms.Unreachable("silent", sent=True), taken)
+        world.sends[world.notice(message), self.name][-1] = "taken"
+        return rooms.Accepted(taken[-1].ref if taken else None, parts=len(taken), handed=tuple(taken))
+
+    def _part(self, message: rooms.Message, number: int, ref: str | None) -> rooms.Part:
+        return rooms.Part(number, self.submits(message.text), message.joint, ref)
+
+    @staticmethod
+    def _with(fault: Any, taken: list[rooms.Part]) -> Any:
+        fault.handed = tuple(taken)
+        return fault
+
+    def _takes_part(self, message: rooms.Message, number: int, arrives: bool) -> str:
+        """The network has a part, under the modem's next number, and says what became of it, or not."""
+        world, rng, day = self.world, self.world.rng, self.world.day
+        self.number = (self.number + 1) % 256
+        arrives = arrives and rng.random() >= day.undelivered
+        world.takes_part(message, self.name, number, self.submits(message.text), arrives)
+        if rng.random() >= day.lost_receipts:
+            if not arrives:  # the network has said so: it may be given again
+                world.given[world.notice(message), self.name, number] -= 1
+            delay = rng.randrange(0, 40)
+            for _ in range(2 if rng.random() < day.doubled_receipts else 1):
+                world.mail(world.now + delay, self.name, f"{self.number}/{message.to}", arrives)
+                delay += rng.randrange(0, 200)
+        return str(self.number)
+
+
+@dataclass
 class Hand:
     """A worker: a desk, a sender, and what it has in memory, which dies with it."""
 
@@ -176,7 +233,10 @@ class World:
         self.engine, self.config, self.rng = engine, config, random.Random(seed)
         self.now = start
         self.day = drawn(self.rng, start)
-        self.providers = {name: Provider(name, self) for name in notices.ladder(config)}
+        self.providers = {
+            name: Sim(name, self) if name == "modem" else Provider(name, self)
+            for name in notices.ladder(config)
+        }
         self.timetable = Timetable(engine, config)
         self.post: list[tuple[int, int, str, str, bool]] = []
         self.arrived: dict[str, bool] = {}
@@ -184,6 +244,8 @@ class World:
         self.reached: Counter[str] = Counter()
         self.faults: list[str] = []
         self.crashes = 0
+        self.given: Counter[tuple[str, str, int]] = Counter()
+        self.there: dict[tuple[str, str], set[int]] = defaultdict(set)
         self._about: dict[str, Task] = {}
         self._commits_left: int | None = None
         event.listen(engine, "commit", self._on_commit)
@@ -195,9 +257,9 @@ class World:
     def _hired(self, n: int) -> Hand:
         name = f"w{n}:{self.crashes}"
         desk = Desk(self.engine, self.config, tuple(self.providers), name)
-        return Hand(
-            desk, Sender(self.engine, self.config, self.providers, lambda _t, text: text, lambda: self.now)
-        )
+        sender = Sender(self.config, self.providers, lambda _t, text: text, lambda: self.now)
+        desk.cut = sender.cut
+        return Hand(desk, sender)
 
     def _on_commit(self, _connection: Any) -> None:
         """The axe may fall on the very commit: then nothing of it is in the database."""
@@ -232,6 +294,19 @@ class World:
         self.sends[task.notice_id, channel][-1] = "taken"
         self.arrived[message.reference] = arrives
         self.reached[task.notice_id] += arrives
+
+    def notice(self, message: rooms.Message) -> str:
+        return self._about[message.reference].notice_id
+
+    def takes_part(
+        self, message: rooms.Message, channel: str, number: int, total: int, arrives: bool
+    ) -> None:
+        """A person has a message when they have all of its parts, from whichever try."""
+        key = self.notice(message), channel
+        self.given[(*key, number)] += 1
+        if arrives and number not in self.there[key]:
+            self.there[key].add(number)
+            self.reached[key[0]] += len(self.there[key]) == total
 
     def mail(self, at: int, channel: str, reference: str, arrived: bool) -> None:
         heapq.heappush(self.post, (at, self.rng.randrange(1_000_000), channel, reference, arrived))
@@ -315,6 +390,9 @@ class World:
         self.rng.shuffle(due)
         with database.writing(self.engine) as session:
             for _, chance, channel, reference, arrived in due:
+                if channel == "modem":
+                    self._report(session, reference, arrived, chance)
+                    continue
                 receipt = {
                     "channel": channel,
                     "key": f"{channel}:{reference}:{chance}",
@@ -326,6 +404,18 @@ class World:
                     "done_at": None,
                 }
                 notices.store_receipt(session, receipt, self.now)
+
+    def _report(self, session: Any, reference: str, arrived: bool, chance: int) -> None:
+        number, _, phone = reference.partition("/")
+        receipt = {
+            "channel": "modem",
+            "key": f"modem:{reference}:{chance}",
+            "event": notices.PART,
+            "provider_ref": number,
+            "delivered": arrived,
+            "body": json.dumps({"to": phone, "refs": [number]}),
+        }
+        notices.store_receipt(session, receipt, self.now)
 
     def _later(self) -> None:
         """To the next moment at which something is to be done."""
@@ -360,6 +450,9 @@ class World:
                 yield f"{notice_id} was given to {channel} {ends.count('taken')} times"
             if "taken" in ends[:-1]:
                 yield f"{notice_id} went to {channel} again after it was taken"
+        for (notice_id, channel, number), times in self.given.items():
+            if times > 1:
+                yield f"part {number} of {notice_id} was given to {channel} {times} times"
         with database.reading(self.engine) as session:
             for row in session.scalars(select(tables.Notice)):
                 yield from self._judged(row)

@@ -1,102 +1,112 @@
 """The modem channel: one thread owns the port; everybody else puts messages in its queue and waits.
 
-Theory: AT+CMGS and its PDU are one critical section, reports come at any time, and a cheap modem falls silent
-or leaves the USB bus. With one owner there is nothing to lock and one place to recover: whatever goes wrong
-ends the conversation, the message in hand gets its honest answer, and the port is opened again, at first
-soon, then less and less often. While there is no modem, messages are turned away at once, not kept.
+Theory: AT+CMGS and its PDU are one critical section, reports come at any time, and a cheap modem falls silent,
+starts anew or leaves the USB bus. With one owner there is nothing to lock and one place to recover: whatever
+goes wrong ends the conversation, the message in hand gets its honest answer, and the port is opened again, at
+first soon, then every few seconds. While there is no modem, messages are turned away at once, not kept.
 """
 
 import logging
-import queue
-import random
-import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 
-import serial
-
-from gateway.channels import Accepted, Fault, Message, Refused, Report, Unreachable, codes
-from gateway.channels.modem import airborne, dialogue, inbox
+from gateway.channels import (
+    Accepted,
+    Fault,
+    Incoming,
+    Message,
+    PartReport,
+    Refused,
+    Report,
+    Unreachable,
+    codes,
+)
+from gateway.channels.modem import errand, port, preparing, state, telling
+from gateway.channels.modem.dialogue import Dialogue, Rebooted, Said, Silent
+from gateway.channels.modem.patience import Patience
+from gateway.channels.modem.port import Gone
+from gateway.channels.modem.receiving import Receiver
 from gateway.rules import phone
-from gateway.rules.sms import fields, pdu, segments
+from gateway.rules.sms import segments
 
 log = logging.getLogger(__name__)
 
-UNTOLD_KEPT = 10_000
-"""Reports kept while nobody can take them; the modem will not say them again."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds. `answer`: some networks take a minute to say yes. `alive`: when an idle modem is asked."""
-
-    prompt: float = 5.0
-    answer: float = 60.0
-    command: float = 5.0
-    alive: float = 15.0
-    reopen: float = 0.5
-    reopen_most: float = 15.0
-
-
-@dataclass(frozen=True)
-class _Job:
-    message: Message
-    answer: Future
+WELL = (state.HOME, state.ROAMING)
 
 
 class Modem:
     """One SIM in one modem. It works from the moment it is made, until `close`."""
 
-    name = "modem"
-    concurrency = 1
+    concurrency = 2
+    """One message in hand, and one that waits behind it, so that the modem never does."""
+
+    by_part = True
+    """Reports come by part."""
 
     def __init__(
         self,
+        name: str,
         url: str,
         *,
-        per_minute: int | None,
-        on_report: Callable[[Report], None],
-        on_incoming: Callable[[inbox.Incoming], None],
+        pin: str | None = None,
+        reference_bits: int = 8,
+        per_minute: int | None = None,
+        incoming: bool = True,
+        on_parts: Callable[[Sequence[PartReport]], None] | None = None,
+        on_part: Callable[[PartReport], None] | None = None,
+        on_incoming: Callable[[Incoming], None],
+        on_state: Callable[[state.State], None],
         clock: Callable[[], int],
         patience: Patience | None = None,
     ) -> None:
-        """`url`: serial:///dev/serial/by-id/…?baud=115200. `per_minute` counts parts; None is no cap.
+        """`url`: serial:///dev/serial/by-id/…?baud=115200, or socket://host:port. `per_minute` counts parts; None is
+        no cap. Without `incoming` texts from people are deleted unread.
 
-        `on_report` and `on_incoming` are called by the owner thread and should only take note. A text stays
-        in the modem's memory, and comes again, when `on_incoming` raises; a report is told again a little later
-        when `on_report` raises. `clock` gives epoch seconds.
+        `on_parts` gets all reports of a moment, or else `on_part` one after the other; they and `on_incoming` are
+        called by threads of this channel. What raises has not kept what it was told, and is told it again a little
+        later. A text stays in the modem's memory until it is kept.
+        `on_state` is called at every change, and every half minute. `clock` gives epoch seconds.
         """
-        self._device, self._baud = _place(url)
-        self._on_report, self._on_incoming, self._clock = on_report, on_incoming, clock
+        port.parted(url)
+        self.name, self._url, self._bits, self._clock = name, url, reference_bits, clock
         self._patience = patience or Patience()
-        self._cap = _Cap(per_minute, clock)
-        self._airborne, self._inbox = airborne.Airborne(), inbox.Inbox()
-        self._jobs: queue.Queue[_Job] = queue.Queue()
-        self._stopping, self._gate = threading.Event(), threading.Lock()
-        self._port: serial.SerialBase | None = None
+        self._pin, self._cap = preparing.Pin(pin), errand.Cap(per_minute, clock)
+        self._bell, self._stopping, self._gate = port.Bell(), threading.Event(), threading.Lock()
+        self._errands: deque[errand.Errand] = deque()
+        self._excuse: Exception | None = None
         self._ready = threading.Event()
-        self._untold: deque[Report] = deque(maxlen=UNTOLD_KEPT)
-        self._thread = threading.Thread(target=self._own, name="modem", daemon=True)
+        self._idle, self._was_well, self._errors, self._trouble_at = False, False, 0, 0.0
+        again = self._patience.again
+        self._states = telling.Teller(name, self._told_state(on_state), lambda _: None, again=again)
+        self._receiver = Receiver(
+            name, on_parts or _each(on_part), on_incoming, incoming, self._ring, clock, again
+        )
+        self._look_at = 0.0
+        self._state = state.State(device=port.parted(url)[0][:200], since=clock())
+        self._thread = threading.Thread(target=self._own, name=name, daemon=True)
         self._thread.start()
 
     def send(self, message: Message) -> Accepted:
         number = phone.parse(message.to)
         if isinstance(number, phone.PhoneFault) or number.kind is not phone.Kind.MOBILE:
-            raise Refused("phone", "not a Vietnamese mobile number", "phone", Fault.PERSON)
-        _check_length(message.text)
-        job = _Job(message, Future())
+            reason = "Không phải số di động Việt Nam / not a Vietnamese mobile number"
+            raise Refused("phone", reason, "phone", Fault.PERSON)
+        one = errand.Errand(message, self._bits)
         with self._gate:
-            if self._stopping.is_set():
-                raise Unreachable("the modem is being closed", sent=False)
-            self._jobs.put(job)
-        self._wake()
-        return job.answer.result()
+            if self._excuse is not None:
+                raise _another(self._excuse)
+            self._errands.append(one)
+            if self._idle:
+                self._bell.ring()
+        return one.answer.result()
+
+    def submits(self, text: str) -> int:
+        """How many parts a text is handed over in; ValueError where it is longer than any may be."""
+        return len(segments.split(text, self._bits).parts)
 
     def pull(self, provider_ref: str | None, reference: str) -> Report | None:
         """A modem cannot be asked; its reports come by themselves."""
@@ -109,289 +119,304 @@ class Modem:
     def close(self) -> None:
         """Ends after the message in hand; what waits is turned away."""
         with self._gate:
+            if self._stopping.is_set():
+                return
             self._stopping.set()
-        self._wake()
+            self._bell.ring()
         self._thread.join()
+        self._receiver.close()
+        self._states.close()
+        self._bell.close()
 
-    def _wake(self) -> None:
-        port = self._port
-        if port is not None:
-            # The owner may be closing the port this very moment; then it is awake anyway.
-            with suppress(OSError, TypeError, AttributeError):
-                port.cancel_read()
+    def _told_state(self, on_state: Callable[[state.State], None]) -> Callable[[Sequence[state.State]], None]:
+        def tell(told: Sequence[state.State]) -> None:
+            try:
+                on_state(told[0])
+            except Exception:
+                if told[0] is self._state:  # what is no longer true need not be told again
+                    raise
+
+        return tell
+
+    def _ring(self) -> None:
+        if self._idle:
+            self._bell.ring()
 
     # Everything below runs in the owner thread only.
 
     def _own(self) -> None:
         pause = self._patience.reopen
         while not self._stopping.is_set():
-            excuse: Exception = Unreachable("the modem is being closed", sent=False)
             try:
-                with closing(self._open()) as port:
-                    talk = dialogue.Dialogue(port)
-                    self._prepare(talk)
+                with closing(port.Port(self._url, self._bell)) as line:
+                    talk = Dialogue(line, self._patience)
+                    carrier = self._prepared(talk)
                     pause = self._patience.reopen
-                    self._ready.set()
-                    self._serve(talk)
+                    self._serve(talk, carrier)
             except Exception as fault:
                 # Whatever it was, the thread must live: a dead owner leaves its callers waiting for ever.
-                excuse = _excuse(fault)
-                log.log(_loudness(fault, pause, self._patience), "modem %s: %s", self._device, fault)
-            self._port = None
-            self._ready.clear()
-            self._turn_away(excuse, pause)
+                self._fell(fault, pause)
+            self._rest(pause)
             pause = min(2 * pause, self._patience.reopen_most)
-        self._turn_away(Unreachable("the modem is being closed", sent=False), 0)
+        self._turn_away(Unreachable("Đang tắt modem / the modem is being closed", sent=False))
 
-    def _open(self) -> serial.SerialBase:
-        try:
-            port = serial.serial_for_url(self._device, self._baud, timeout=1, write_timeout=5, exclusive=True)
-        except (serial.SerialException, OSError) as fault:
-            raise dialogue.Gone("no modem at its port") from fault
-        self._port = port
-        return port
+    def _prepared(self, talk: Dialogue) -> errand.Carrier:
+        self._say(model=preparing.reset(talk))
+        self._pin.unlock(talk)
+        self._say(sim="ready")
+        preparing.tried(talk, "AT+CREG=1")
+        talk.armed = True
+        memories, stored_reports = preparing.settings(talk)
+        link, self._route = preparing.tried(talk, "AT+CMMS=1"), preparing.route(talk)
+        self._receiver.begin(talk, memories, acknowledges=preparing.acknowledges(talk))
+        self._receiver.read_all(stored_reports)
+        self._look(talk)
+        self._well()
+        return errand.Carrier(talk, self._receiver.clear, link)
 
-    def _prepare(self, talk: dialogue.Dialogue) -> None:
-        """The order of commands that both cheap sticks and good modems understand (27.005 chapter 3)."""
-        talk.resync()
-        _optional(talk, "ATZ")
-        for text in ("ATE0", "AT+CMEE=1"):
-            talk.command(text, self._patience.command)
-        _demand(talk, "AT+CPIN?", r"READY", "11")
-        _demand(talk, "AT+CREG?", r",[15]\b", "30")
-        talk.command("AT+CMGF=0", self._patience.command)
-        _demand(talk, "AT+CSCA?", r'"\+?\d', "15")
-        if not _optional(talk, 'AT+CPMS="ME","ME","ME"'):
-            talk.command('AT+CPMS="SM","SM","SM"', self._patience.command)
-        if not _optional(talk, "AT+CNMI=2,1,0,1,0"):
-            talk.command("AT+CNMI=2,1,0,2,0", self._patience.command)
-        _optional(talk, "AT+CMMS=1")
-        self._read_stored(talk)
-        log.info("modem %s: ready", self._device)
-
-    def _serve(self, talk: dialogue.Dialogue) -> None:
-        heard = time.monotonic()
+    def _serve(self, talk: Dialogue, carrier: errand.Carrier) -> None:
         while not self._stopping.is_set():
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                talk.listen(min(1.0, self._patience.alive))
-                if time.monotonic() - heard > self._patience.alive:
-                    talk.command("AT", self._patience.command)
-                    heard = time.monotonic()
+            if self._errands:
+                self._do(talk, carrier, self._errands.popleft())
             else:
-                self._do(talk, job)
-                heard = time.monotonic()
-            self._digest(talk)
-            self._tell()
+                self._wait(talk)
+            self._receiver.work()
+            if talk.network_changed or time.monotonic() >= self._look_at:
+                self._look(talk)
+                self._well()
 
-    def _do(self, talk: dialogue.Dialogue, job: _Job) -> None:
-        """Every way out of here answers the job; a fault of the port also ends the conversation."""
-        try:
-            job.answer.set_result(self._transmit(talk, job.message))
-        except (Refused, Unreachable) as fault:
-            job.answer.set_exception(fault)
-        except dialogue.Silent as fault:
-            job.answer.set_exception(Unreachable("the modem fell silent", fault.taken, "silent"))
-            log.warning("modem: silent on %s", job.message.reference)
-            talk.resync()
-        except Exception as fault:
-            taken = getattr(fault, "taken", True)
-            job.answer.set_exception(Unreachable("the modem went away", taken, "gone"))
-            raise
-
-    def _transmit(self, talk: dialogue.Dialogue, message: Message) -> Accepted:
-        total = len(segments.split(message.text).parts)
-        if wait := self._cap.wait(total):
-            raise Unreachable("the SIM's rate cap", False, "rate", retry_after=wait)
-        now = self._clock()
-        sending = self._airborne.begin(message.reference, message.to, total, random.randrange(256), now)
-        pdus = _pdus(sending, message, message.valid_seconds)
-        for part in range(total):
-            if sending.missing(part):
-                self._hand_over(talk, sending, message, part, pdus[part])
-        log.info("modem: %s to %s in %d parts", message.reference, phone.masked(message.to), total)
-        return Accepted(sending.provider_ref, parts=total)
-
-    def _hand_over(self, talk, sending: airborne.Sending, message: Message, part: int, one: pdu.Pdu) -> None:
-        self._cap.count()
-        try:
-            number = self._submit(talk, one, lambda: _pdus(sending, message, None)[part])
-        except dialogue.Said as fault:
-            raise codes.complaint(fault.table, fault.code) from fault
-        except (dialogue.Silent, dialogue.Gone) as fault:
-            if fault.taken:
-                sending.unknown.add(part)
-            raise
-        sending.taken(part, number)
-
-    def _submit(self, talk: dialogue.Dialogue, one: pdu.Pdu, without_validity: Callable[[], pdu.Pdu]) -> int:
-        """One hand-over, and a second one where the first error says how to do better."""
-        wait = self._patience
-        try:
-            return talk.submit(one, wait.prompt, wait.answer)
-        except dialogue.Said as fault:
-            if fault.table == "cms" and fault.code in codes.STORAGE_FULL:
-                _optional(talk, "AT+CMGD=1,3")
-            elif fault.table == "cms" and fault.code in codes.VALIDITY_UNSUPPORTED:
-                one = without_validity()
-            else:
-                raise
-        return talk.submit(one, wait.prompt, wait.answer)
-
-    def _digest(self, talk: dialogue.Dialogue) -> None:
-        """Everything the modem said unasked. Reading a stored text may bring more, so until none is left."""
-        while talk.notes:
-            note = talk.notes.popleft()
-            try:
-                if note.kind == "CDS":
-                    self._report(note.value)
-                elif note.kind == "CMT":
-                    self._text(talk, note.value, None)
-                elif note.kind == "CMTI":
-                    self._text(talk, _stored(talk, note.value), note.value)
-                else:
-                    self._stored_report(talk, note.value)
-            except fields.Malformed as fault:
-                log.warning("modem: a %s that cannot be read: %s", note.kind, fault)
-            except dialogue.Said as fault:
-                log.warning("modem: %s at index %s: %s", note.kind, note.value, fault)
-
-    def _report(self, text: str) -> None:
-        report = self._airborne.report(pdu.read_report(text), self._clock())
-        if report is not None:
-            self._untold.append(report)
-
-    def _tell(self) -> None:
-        """Reports to whoever listens, in order; one that is not taken (a database at its limit) waits."""
-        while self._untold and _guarded(self._on_report, self._untold[0]):
-            self._untold.popleft()
-
-    def _stored_report(self, talk: dialogue.Dialogue, index: str) -> None:
-        talk.command('AT+CPMS="SR"')
-        try:
-            text = _stored(talk, index)
-            talk.command(f"AT+CMGD={index}")
-        finally:
-            talk.command('AT+CPMS="ME"')
-        self._report(text)
-
-    def _text(self, talk: dialogue.Dialogue, text: str, index: str | None) -> None:
-        try:
-            arrival = self._inbox.add(pdu.read_deliver(text), index, self._clock())
-        except fields.Malformed:
-            # Left where it is it would fill the SIM, and a full SIM gets nothing any more.
-            if index is not None:
-                talk.command(f"AT+CMGD={index}")
-            raise
-        if arrival and _guarded(self._on_incoming, arrival.incoming):
-            for place in arrival.indexes:
-                talk.command(f"AT+CMGD={place}")
-
-    def _read_stored(self, talk: dialogue.Dialogue) -> None:
-        """What came while nobody listened."""
-        try:
-            lines = talk.command("AT+CMGL=4", wait=20.0)
-        except dialogue.Said:
+    def _wait(self, talk: Dialogue) -> None:
+        """Listens until there is something to do; a modem that says nothing for long is asked if it is there."""
+        silent = time.monotonic() - talk.heard
+        if silent >= self._patience.alive:
+            if talk.moved():
+                raise Gone("its port is another one now")
+            talk.command("AT")
             return
-        for header, _ in zip(lines, lines[1:], strict=False):
-            if header.startswith("+CMGL:"):
-                talk.notes.append(dialogue.Note("CMTI", header.removeprefix("+CMGL:").split(",")[0].strip()))
-        self._digest(talk)
+        self._idle = True
+        if not self._errands and not self._receiver.waiting and not self._stopping.is_set():
+            talk.listen(min(self._patience.alive - silent, max(0.0, self._look_at - time.monotonic())))
+        self._idle = False
 
-    def _turn_away(self, excuse: Exception, seconds: float) -> None:
-        """Answers every message with `excuse`, for so long (0: those that wait now)."""
-        end = time.monotonic() + seconds
-        while True:
-            left = 0 if self._stopping.is_set() else max(0, end - time.monotonic())
-            try:
-                job = self._jobs.get(timeout=min(left, 0.2)) if left else self._jobs.get_nowait()
-            except queue.Empty:
-                if not left:
-                    return
+    def _do(self, talk: Dialogue, carrier: errand.Carrier, one: errand.Errand) -> None:
+        """Every way out of here answers the errand; a fault of the modem also ends the conversation."""
+        if wait := self._cap.wait(len(one.rest)):
+            one.fail(
+                Unreachable("Giới hạn tin mỗi phút / the SIM's rate cap", False, "rate", retry_after=wait)
+            )
+            return
+        try:
+            carrier.carry(one, bool(self._errands), self._cap.count)
+        except Exception as fault:
+            self._errors += 1
+            one.fail(self._outcome(fault))
+            log.warning("%s: %s: %s", self.name, one.message.reference, fault)
+            self._recover(talk, fault)
+        else:
+            self._errors = 0
+            to = phone.masked(one.message.to)
+            log.info("%s: %s to %s in %d parts", self.name, one.message.reference, to, len(one.rest))
+            one.answer.set_result(one.accepted())
+            if self._state.state != state.READY:
+                self._say(state=state.READY, reason="")
+
+    def _outcome(self, fault: Exception) -> Refused | Unreachable:
+        """What the sender is told."""
+        if isinstance(fault, Said) and fault.taken:
+            reason = "Modem báo lỗi sau khi nhận tin / the modem said ERROR after it had the text"
+            return Unreachable(reason, True, "ERROR")
+        if isinstance(fault, Said):
+            verdict = _complaint(fault)
+            if (
+                fault.asked
+                and isinstance(verdict, Refused)
+                and verdict.scope == "channel"
+                and self._errors < 3
+            ):
+                return Unreachable(verdict.reason, False, verdict.code)  # set up anew, it may work
+            return verdict
+        taken = getattr(fault, "taken", True)
+        if isinstance(fault, Silent):
+            return Unreachable("Modem im lặng / the modem fell silent", taken, "silent")
+        if isinstance(fault, Rebooted):
+            return Unreachable("Modem khởi động lại / the modem started anew", taken, "rebooted")
+        return Unreachable("Mất kết nối modem / the modem went away", taken, "gone")
+
+    def _recover(self, talk: Dialogue, fault: Exception) -> None:
+        """Back to a modem that takes the next text, or out of the conversation."""
+        if isinstance(fault, Silent) and fault.synced and self._errors < 2:
+            return
+        if not isinstance(fault, Said):
+            raise fault
+        verdict = _complaint(fault)
+        if preparing.sim_of(fault) or ((fault.asked or fault.taken) and self._errors >= 2):
+            raise fault
+        if fault.taken:
+            talk.resync()
+        elif isinstance(verdict, Refused) and verdict.scope == "channel":
+            self._say(state=state.REFUSED, reason=verdict.reason)
+
+    def _look(self, talk: Dialogue) -> None:
+        """The network, the signal, the memory; whether its settings are still ours; and what has waited long enough."""
+        talk.network_changed = False
+        self._await_network(talk)
+        if preparing.route(talk) != self._route:
+            raise Rebooted
+        stored, memory = self._receiver.counts() or (self._state.stored, self._state.memory)
+        self._say(
+            signal=preparing.signal(talk),
+            operator=preparing.operator(talk),
+            stored=stored,
+            memory=memory,
+        )
+        self._receiver.tidy(stored, memory)
+        self._look_at = 0.0
+        self._say_still()
+
+    def _await_network(self, talk: Dialogue) -> None:
+        """Returns once the SIM is registered; until then nothing can be sent. Raises Refused when it is denied."""
+        while (found := preparing.network(talk)) not in WELL:
+            self._say(network=found)
+            if found == state.DENIED:
+                raise preparing.denied()
+            excuse = codes.complaint("cme", "30")
+            self._say(state=state.OPENING, reason="Đang tìm mạng / searching for a network", signal=None)
+            self._turn_away(excuse)
+            self._say_still()
+            if self._stopping.is_set():
+                raise Gone("the modem is being closed")
+            talk.network_changed = False
+            talk.listen(self._patience.search)
+        self._say(network=found)
+
+    def _well(self) -> None:
+        """From now on messages are taken."""
+        if self._ready.is_set():
+            return
+        with self._gate:
+            self._excuse = None
+            self._ready.set()
+        self._trouble_at = 0.0
+        recovered, self._was_well = int(self._was_well), True
+        self._say(state=state.READY, reason="", recoveries=self._state.recoveries + recovered)
+        log.info("%s: ready", self.name)
+
+    def _fell(self, fault: Exception, pause: float) -> None:
+        """The conversation has ended: everybody is told why, at once, until another one works."""
+        excuse, changes = self._why(fault)
+        log.log(self._loudness(fault, pause), "%s: %s", self.name, fault)
+        if not self._stopping.is_set():
+            if isinstance(fault, port.Held):  # what it is like is for the process that has it to say
+                self._state = replace(self._state, **changes)
             else:
-                job.answer.set_exception(excuse)
+                self._say(**changes)
+                self._say_still()
+        self._turn_away(excuse)
+
+    def _why(self, fault: Exception) -> tuple[Exception, dict]:
+        """What those who send are told, and what the officer's page says."""
+        if isinstance(fault, Rebooted):
+            reason = "Modem khởi động lại / the modem started anew"
+            return Unreachable(reason, False, "rebooted"), {"state": state.OPENING, "reason": reason}
+        if isinstance(fault, Silent):
+            reason = "Modem không trả lời / the modem does not answer"
+            return Unreachable(reason, False, "no_modem"), {
+                "state": state.SILENT,
+                "reason": reason,
+                "signal": None,
+            }
+        if isinstance(fault, Gone):
+            reason = "Không có modem ở cổng / no modem at its port"
+            if isinstance(fault, port.Held):
+                reason = "Chương trình khác đang giữ cổng modem / another program has the port"
+            changes = {"state": state.GONE, "reason": reason, "signal": None, "network": "", "sim": ""}
+            return Unreachable(reason, False, "no_modem"), changes
+        if not isinstance(fault, Said | Refused):
+            reason = "Lỗi chương trình / a fault of the program"
+            return Unreachable(reason, False, "bug"), {"state": state.OPENING, "reason": reason}
+        return self._trouble(fault)
+
+    def _trouble(self, fault: Said | Refused) -> tuple[Exception, dict]:
+        """The modem is there and cannot work. A SIM that fails in the middle of its work is looked at first, and one
+        that is missing while the modem wakes up is no alarm yet.
+        """
+        verdict = _complaint(fault) if isinstance(fault, Said) else fault
+        sim = preparing.sim_of(fault) if isinstance(fault, Said) else self._state.sim
+        now = time.monotonic()
+        self._trouble_at = self._trouble_at or now
+        for_good = (
+            isinstance(verdict, Refused)
+            and not self._ready.is_set()
+            and (
+                sim in ("pin", "puk")
+                or isinstance(fault, Refused)
+                or now - self._trouble_at >= self._patience.settle
+            )
+        )
+        if isinstance(verdict, Refused) and not for_good:
+            verdict = Unreachable(verdict.reason, False, verdict.code)
+        shown = state.REFUSED if for_good else state.OPENING
+        return verdict, {"state": shown, "reason": verdict.reason[:200], "sim": sim}
+
+    def _turn_away(self, excuse: Exception) -> None:
+        """Answers every message with `excuse`, those that wait and those that come."""
+        with self._gate:
+            self._excuse = excuse
+            self._ready.clear()
+            waiting, self._errands = self._errands, deque()
+        for one in waiting:
+            one.fail(_another(excuse))
+
+    def _rest(self, pause: float) -> None:
+        """So long, but no longer than until a port that was gone is there again."""
+        end, missing = time.monotonic() + pause, not port.there(self._url)
+        while not self._stopping.is_set() and (left := end - time.monotonic()) > 0:
+            self._stopping.wait(min(left, self._patience.look_out))
+            if missing and port.there(self._url):
+                return
+
+    def _say(self, **changes: object) -> None:
+        """Tells what has changed."""
+        changed = replace(self._state, **changes)
+        if changed == self._state:
+            return
+        if changed.state != self._state.state:
+            changed = replace(changed, since=self._clock())
+        self._state = changed
+        self._states.tell(changed)
+
+    def _say_still(self) -> None:
+        """Now and then it is said also that nothing has changed."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + self._patience.look
+            self._states.tell(self._state)
+
+    def _loudness(self, fault: Exception, pause: float) -> int:
+        """A modem that stays away is told about while the pauses grow, then no more; a bug always is."""
+        if not isinstance(fault, Said | Silent | Gone | Rebooted | Refused):
+            return logging.ERROR
+        return logging.WARNING if pause < self._patience.reopen_most else logging.DEBUG
 
 
-class _Cap:
-    """So many parts in any minute: operators bar SIMs that send like a machine."""
+def _each(on_part: Callable[[PartReport], None] | None) -> Callable[[Sequence[PartReport]], None]:
+    """A listener for many out of one for each. It is told all of them again when one was not kept."""
+    if on_part is None:
+        raise TypeError("somebody must hear the reports")
 
-    def __init__(self, per_minute: int | None, clock: Callable[[], int]) -> None:
-        self._most, self._clock = per_minute, clock
-        self._sent: deque[int] = deque()
+    def tell(reports: Sequence[PartReport]) -> None:
+        for report in reports:
+            on_part(report)
 
-    def count(self) -> None:
-        if self._most is not None:
-            self._sent.append(self._clock())
-
-    def wait(self, parts: int) -> int:
-        """Seconds until so many parts may go; 0 is now. More parts than the cap may go when all is quiet."""
-        now = self._clock()
-        while self._sent and self._sent[0] <= now - 60:
-            self._sent.popleft()
-        if self._most is None or not self._sent or len(self._sent) + parts <= self._most:
-            return 0
-        leaving = min(len(self._sent) + parts - self._most, len(self._sent))
-        return self._sent[leaving - 1] + 60 - now
+    return tell
 
 
-def _place(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    device = parts.netloc + parts.path  # serial://data/… is a path from where the program was started
-    if parts.scheme != "serial" or not parts.path:
-        raise ValueError("a modem's url looks like serial:///dev/ttyUSB0?baud=115200")
-    return device, int(parse_qs(parts.query).get("baud", ["115200"])[0])
+def _complaint(fault: Said) -> Refused | Unreachable:
+    return codes.complaint(fault.table, fault.code) if fault.table else codes.complaint("cms", "500")
 
 
-def _pdus(sending: airborne.Sending, message: Message, valid_seconds: int | None) -> tuple[pdu.Pdu, ...]:
-    return pdu.submits(message.to, message.text, reference=sending.join, valid_seconds=valid_seconds)
-
-
-def _demand(talk: dialogue.Dialogue, question: str, good: str, otherwise: str) -> None:
-    if not re.search(good, " ".join(talk.command(question))):
-        raise dialogue.Said("cme", otherwise)
-
-
-def _optional(talk: dialogue.Dialogue, text: str) -> bool:
-    try:
-        talk.command(text)
-    except dialogue.Said:
-        return False
-    return True
-
-
-def _stored(talk: dialogue.Dialogue, index: str) -> str:
-    lines = talk.command(f"AT+CMGR={index}")
-    if len(lines) < 2:
-        raise fields.Malformed("nothing at this index")
-    return lines[1]
-
-
-def _excuse(fault: Exception) -> Exception:
-    if isinstance(fault, dialogue.Said):
-        return codes.complaint(fault.table, fault.code)
-    return Unreachable("the modem does not answer", sent=False, code="no_modem")
-
-
-def _loudness(fault: Exception, pause: float, patience: Patience) -> int:
-    """A modem that stays away is told about while the pauses grow, then no more; a bug always is."""
-    if not isinstance(fault, dialogue.Said | dialogue.Silent | dialogue.Gone):
-        return logging.ERROR
-    return logging.WARNING if pause < patience.reopen_most else logging.DEBUG
-
-
-def _check_length(text: str) -> None:
-    try:
-        segments.split(text)
-    except ValueError as fault:
-        raise Refused("length", str(fault), "message", Fault.BUG) from fault
-
-
-def _guarded(call: Callable, value) -> bool:
-    """Somebody else's code in our thread: its faults are logged, and are not ours."""
-    try:
-        call(value)
-    except Exception:
-        log.exception("modem: a listener failed")
-        return False
-    return True
+def _another(fault: Exception) -> Refused | Unreachable:
+    """The same once more: an exception that several threads raise would collect all their traces."""
+    if isinstance(fault, Refused):
+        return Refused(fault.code, fault.reason, fault.scope, fault.fault, fault.rest_days)
+    assert isinstance(fault, Unreachable)
+    return Unreachable(fault.reason, fault.sent, fault.code, fault.retry_after)

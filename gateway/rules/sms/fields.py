@@ -73,7 +73,10 @@ def take_address(octets: Octets) -> str:
     length, kind = octets.octet(), octets.octet()
     field = octets.take((length + 1) // 2)
     if kind & 0x70 == _ALPHANUMERIC:
-        return alphabet.from_septets(unpack(field, length * 4 // 7))
+        septets = unpack(field, length * 4 // 7)
+        # Some networks count whole octets: after seven letters the spare bits would be an eighth, an @
+        spare = len(septets) % 8 == 0 and septets.endswith(b"\0")
+        return alphabet.from_septets(septets[:-1] if spare else septets)
     nibbles = [nibble for octet in field for nibble in (octet & 0xF, octet >> 4)][:length]
     if 0xF in nibbles:
         raise Malformed("a filler inside an address")

@@ -77,14 +77,25 @@ class StatusReport:
 
 
 def submits(
-    to: str, text: str, *, reference: int, valid_seconds: int | None = None, report: bool = True
+    to: str,
+    text: str,
+    *,
+    reference: int,
+    valid_seconds: int | None = None,
+    report: bool = True,
+    reference_bits: int = 8,
 ) -> tuple[Pdu, ...]:
-    """The SUBMIT PDUs of a text, one a part. `reference` (0-255) joins the parts on the phone."""
-    cut = segments.split(text)
+    """The SUBMIT PDUs of a text, one a part. `reference` joins the parts on the phone; only its low bits are used.
+
+    With `reference_bits` 16 two texts to one phone are told apart more surely, and a part holds a letter less.
+    """
+    cut = segments.split(text, reference_bits)
     total = len(cut.parts)
     joins = [Join(reference, total, number) if total > 1 else None for number in range(1, total + 1)]
     return tuple(
-        _submit(to, part, cut.alphabet, join, valid_seconds, report)
+        _submit(
+            to, user_data(part, cut.alphabet, join, reference_bits), cut.alphabet, join, valid_seconds, report
+        )
         for part, join in zip(cut.parts, joins, strict=True)
     )
 
@@ -144,24 +155,34 @@ def alphabet_of(coding: int) -> alphabet.Alphabet | None:
     return alphabet.Alphabet.UCS2 if coding & 0xF0 == 0xE0 else alphabet.Alphabet.GSM7
 
 
-def user_data(part: str, letters: alphabet.Alphabet, join: Join | None) -> bytes:
+def header(join: Join | None, reference_bits: int = 8) -> bytes:
+    """The user data header that joins a part to the others; nothing where there is one part only."""
+    if join is None:
+        return b""
+    if reference_bits == 16:
+        reference = join.reference & 0xFFFF
+        return bytes([6, _JOIN_16BIT, 4, reference >> 8, reference & 0xFF, join.total, join.number])
+    return bytes([5, _JOIN_8BIT, 3, join.reference & 0xFF, join.total, join.number])
+
+
+def user_data(part: str, letters: alphabet.Alphabet, join: Join | None, reference_bits: int = 8) -> bytes:
     """UDL and UD of one part: the length counts septets, header included, for GSM 7 bit, octets for UCS-2."""
-    header = bytes([5, _JOIN_8BIT, 3, join.reference, join.total, join.number]) if join else b""
+    head = header(join, reference_bits)
     if letters is alphabet.Alphabet.UCS2:
-        body = header + part.encode("utf-16-be", "surrogatepass")
+        body = head + part.encode("utf-16-be", "surrogatepass")
         return bytes([len(body)]) + body
-    septets, (skipped, fill) = alphabet.septets(part), _header_room(len(header))
-    return bytes([skipped + len(septets)]) + header + fields.pack(septets, fill)
+    septets, (skipped, fill) = alphabet.septets(part), _header_room(len(head))
+    return bytes([skipped + len(septets)]) + head + fields.pack(septets, fill)
 
 
-def _submit(to, part, letters, join, valid_seconds, report) -> Pdu:
+def _submit(to, data, letters, join, valid_seconds, report) -> Pdu:
     first = _SUBMIT | (_ASK_REPORT if report else 0) | (_HEADER if join else 0)
     valid = b""
     if valid_seconds is not None:
         first, valid = first | _RELATIVE_VALIDITY, bytes([fields.validity(valid_seconds)])
     # Most modems put in a reference of their own; the few that do not want the parts told apart.
     body = bytes([first, join.number - 1 if join else 0]) + fields.address(to)
-    body += bytes([0, letters.value]) + valid + user_data(part, letters, join)
+    body += bytes([0, letters.value]) + valid + data
     return Pdu(hex="00" + body.hex().upper(), length=len(body))
 
 
@@ -180,10 +201,10 @@ def _take_user_data(octets: fields.Octets, coding: int, has_header: bool) -> tup
     if size > 140:
         raise fields.Malformed("more than 140 octets of text")
     data = octets.take(size)
-    header = data[: data[0] + 1] if has_header and data else b""
-    if len(header) > len(data) or (has_header and len(header) != data[0] + 1):
+    head = data[: data[0] + 1] if has_header and data else b""
+    if len(head) > len(data) or (has_header and len(head) != data[0] + 1):
         raise fields.Malformed("a header longer than its message")
-    return _body(data[len(header) :], length, letters, len(header)), _join_in(header[1:])
+    return _body(data[len(head) :], length, letters, len(head)), _join_in(head[1:])
 
 
 def _body(data: bytes, length: int, letters: alphabet.Alphabet | None, header: int) -> str:

@@ -192,6 +192,7 @@ function cleared(form) {
   pressed = null;
   say(at("answered"), "");
   form.reset();
+  accents();
   unquote();
   named();
   count();
@@ -203,6 +204,13 @@ function count() {
   const length = [...text.value].length;
   counter.textContent = `${length} / ${text.maxLength}`;
   counter.classList.toggle("near", length > text.maxLength - 100);
+}
+
+// How many parts a text message takes is counted by the page's other script
+function accents() {
+  const text = at("text"), box = at("accented");
+  if (box) text.dataset.smsAccented = box.checked ? "1" : "";
+  if (text?.dataset.smsCount) text.dispatchEvent(new CustomEvent("sms-count", { bubbles: true }));
 }
 
 function named() {
@@ -245,6 +253,7 @@ function insert(text) {
   at("canned").open = false;
   menu();
   changed();
+  accents();
   field.focus();
 }
 
@@ -294,6 +303,7 @@ function wire() {
   });
   at("text").addEventListener("input", () => { changed(); menu(); });
   at("text").addEventListener("keydown", steer);
+  at("accented")?.addEventListener("change", () => { pressed = null; accents(); });
   at("file")?.addEventListener("change", () => { pressed = null; named(); });
   document.querySelector("[data-unquote]")?.addEventListener("click", (event) => { event.preventDefault(); unquote(); });
   count();

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import requests
-import serial
 from sqlalchemy import Engine, select
 
-from gateway import alerts, connections, consent, database, kiosks, notices, tables, tokens
-from gateway import channels as rooms
+from gateway import alerts, connections, consent, database, kiosks, notices, tables
 from gateway import config as configuration
-from gateway.rules import hours
+from gateway.checkup import texts
+from gateway.checkup.finding import Finding, tried
+from gateway.rules import channels, hours
 from gateway.rules.settings import Settings
 
+__all__ = ["Finding", "findings"]
 PATIENCE = 5
 KIOSK_SILENT_SECONDS = 300
 CLOCK_SECONDS = 60
@@ -28,13 +27,6 @@ NEEDED = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    part: str
-    well: bool
-    text: str
-
-
 def findings(config: Settings, engine: Engine, now: int) -> list[Finding]:
     """Look at everything that the configuration asks for."""
     found = [Finding("config", True, "đọc được / valid")]
@@ -43,10 +35,7 @@ def findings(config: Settings, engine: Engine, now: int) -> list[Finding]:
     ladder = notices.ladder(config)
     if any(one.startswith("zalo") for one in ladder):
         found += _zalo(config, engine if looked.well else None, now)
-    if "esms" in ladder:
-        found.append(_esms(config))
-    if "modem" in ladder:
-        found.append(_modem(config))
+    found += texts.findings(config, engine if looked.well else None, now)
     found.append(_clock(config))
     if looked.well:
         found += _senders(config, engine, now)
@@ -64,7 +53,7 @@ def _senders(config: Settings, engine: Engine, now: int) -> Iterator[Finding]:
     if not alive:
         yield Finding("senders", True, "chưa chạy / none runs now")
         return
-    for channel in notices.ladder(config):
+    for channel in channels.used(config):
         names = ", ".join(one.name for one in alive if channel in one.lanes)
         yield Finding(
             f"lane {channel}", bool(names), names or "không tiến trình nào gửi / no process sends on it"
@@ -78,23 +67,13 @@ def _alerts(engine: Engine) -> Iterator[Finding]:
             yield Finding(f"alert {one.kind}", False, about.strip()[:160])
 
 
-def _tried(part: str, look: Callable[[], Finding]) -> Finding:
-    """A finding, also where looking fails."""
-    try:
-        return look()
-    except (connections.Missing, rooms.Refused, tokens.NoConsent) as fault:
-        return Finding(part, False, str(fault)[:200])
-    except Exception as fault:
-        return Finding(part, False, f"không kết nối được / cannot be reached ({type(fault).__name__})")
-
-
 def _database(engine: Engine) -> Finding:
     def look() -> Finding:
         if not database.is_current(engine):
             return Finding("database", False, "chưa cập nhật lược đồ / run `python -m gateway migrate`")
         return Finding("database", True, engine.dialect.name)
 
-    return _tried("database", look)
+    return tried("database", look)
 
 
 def _zalo(config: Settings, engine: Engine | None, now: int) -> Iterator[Finding]:
@@ -142,43 +121,11 @@ def _account(config: Settings, engine: Engine, now: int) -> Finding:
         name = str(about.get("name", ""))[:80] or "trả lời / answers"
         return Finding("zalo account", not lacks, "; ".join([name, *lacks]))
 
-    return _tried("zalo account", look)
+    return tried("zalo account", look)
 
 
 def _no(value: object) -> bool:
     return str(value).lower() in ("", "0", "false", "none")
-
-
-def _esms(config: Settings) -> Finding:
-    """Ask for the balance of the account: it costs nothing and needs the right keys."""
-    own = config.sms.esms
-    keys = {name: configuration.secret(config, f"sms.esms.{name}") for name in ("api_key", "secret_key")}
-    if not all(keys.values()):
-        return Finding("esms", False, "thiếu khoá / keys are missing")
-
-    def look() -> Finding:
-        answer = requests.get(f"{own.base}/", timeout=PATIENCE)
-        return Finding("esms", answer.status_code < 500, f"trả lời / answers ({answer.status_code})")
-
-    return _tried("esms", look)
-
-
-def _modem(config: Settings) -> Finding:
-    url = config.sms.modem.url.removeprefix("serial://")
-    device, _, query = url.partition("?")
-    baud = int(query.removeprefix("baud=") or 115_200)
-
-    def look() -> Finding:
-        if not Path(device).exists():
-            return Finding("modem", False, f"không có cổng / no port {device}")
-        with serial.Serial(device, baud, timeout=2) as port:
-            port.write(b"AT\r")
-            well = b"OK" in port.read_until(b"OK\r\n")
-        return Finding(
-            "modem", well, "trả lời / answers" if well else "im lặng / silent, or in use by the worker"
-        )
-
-    return _tried("modem", look)
 
 
 def _clock(config: Settings) -> Finding:
@@ -189,7 +136,7 @@ def _clock(config: Settings) -> Finding:
         off = abs(time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp())
         return Finding("clock", off < CLOCK_SECONDS, f"lệch {off:.0f} s / off by {off:.0f} s")
 
-    return _tried("clock", look)
+    return tried("clock", look)
 
 
 def _kiosks(engine: Engine, now: int) -> Iterator[Finding]:

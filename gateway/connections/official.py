@@ -1,10 +1,8 @@
-"""The channels that the configuration asks for, connected to their providers."""
+"""Zalo's channels, and what else is asked of Zalo with our account."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,43 +11,17 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import channels as rooms
-from gateway import config as configuration
-from gateway import consent, inbox, intake, safe, tokens
-from gateway.channels import esms, modem, oauth, zalo
-from gateway.rules import channels as names
+from gateway import consent, inbox, safe, tokens
+from gateway.channels import oauth, zalo
+from gateway.connections.secrets import Missing, needed
 from gateway.rules.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-class Missing(Exception):
-    """A secret that a channel needs is nowhere; the text says which."""
-
-
-def _needed(config: Settings, name: str) -> str:
-    found = configuration.secret(config, name)
-    if not found:
-        variable = "GATEWAY_" + name.replace(".", "__").upper()
-        raise Missing(f"{name} is missing: put it into the file named by {name}_file, or into {variable}")
-    return found
-
-
-def channels(config: Settings, engine: Engine, now: Callable[[], int]) -> dict[str, Any]:
-    """The channels that this host sends on, by name; Zalo's share one keeper of tokens. Raises `Missing`."""
-    kept = functools.cache(lambda: keeper(config, engine, now))
-    makers: Mapping[str, Callable[[], Any]] = {
-        names.BY_CHAT: lambda: _zalo_cs(config, kept()),
-        names.BY_USER_ID: lambda: _zalo_uid(config, kept()),
-        names.BY_PHONE: lambda: _zalo(config, kept()),
-        "esms": lambda: _esms(config),
-        "modem": lambda: _modem(config, engine, now),
-    }
-    return {name: makers[name]() for name in names.here(config)}
-
-
 def authority(config: Settings) -> oauth.Oauth:
     """Zalo's token endpoint for our app."""
-    secret = _needed(config, "zalo.app_secret")
+    secret = needed(config, "zalo.app_secret")
     return oauth.Oauth(config.zalo.oauth_base, config.zalo.app_id, secret, timeout=config.zalo.timeout)
 
 
@@ -175,83 +147,24 @@ class _Fresh:
         raise rooms.Refused("new", "Zalo did not take its own new token", "account", rooms.Fault.TOKEN)
 
 
-def _zalo(config: Settings, kept: tokens.Tokens) -> zalo.ZaloTemplate:
+def by_phone(config: Settings, kept: tokens.Tokens) -> zalo.ZaloTemplate:
     return zalo.ZaloTemplate(
         config.zalo.business_base, kept, concurrency=config.zalo.concurrency, **_signing(config)
     )
 
 
-def _zalo_uid(config: Settings, kept: tokens.Tokens) -> zalo.ZaloByUser:
+def by_user_id(config: Settings, kept: tokens.Tokens) -> zalo.ZaloByUser:
     own = config.zalo
     return zalo.ZaloByUser(
         own.oa_base, kept, body=own.uid_body, concurrency=own.concurrency, **_signing(config)
     )
 
 
-def _zalo_cs(config: Settings, kept: tokens.Tokens) -> zalo.ZaloChat:
+def by_chat(config: Settings, kept: tokens.Tokens) -> zalo.ZaloChat:
     return zalo.ZaloChat(config.zalo.oa_base, kept, concurrency=config.zalo.concurrency, **_signing(config))
 
 
 def _signing(config: Settings) -> dict[str, Any]:
     own = config.zalo
-    secret = _needed(config, "zalo.app_secret")
+    secret = needed(config, "zalo.app_secret")
     return {"app_secret": secret, "proof": own.appsecret_proof, "timeout": own.timeout}
-
-
-def _esms(config: Settings) -> esms.Esms:
-    own = config.sms.esms
-    callback = _needed(config, "sms.esms.callback_secret")
-    return esms.Esms(
-        own.base,
-        _needed(config, "sms.esms.api_key"),
-        _needed(config, "sms.esms.secret_key"),
-        own.brandname,
-        f"{config.web.base_url}/webhooks/esms/{callback}",
-        unicode=not config.sms.unaccented,
-        timeout=own.timeout,
-        concurrency=own.concurrency,
-    )
-
-
-def _modem(config: Settings, engine: Engine, now: Callable[[], int]) -> modem.Modem:
-    taken_in = intake.Intake(engine, now)
-
-    def on_report(report: rooms.Report) -> None:
-        if not report.final or report.delivered is None:
-            return
-        identity = report.reference or _digest(f"{report.to}:{report.at or now()}")
-        _keep(
-            taken_in,
-            key=f"modem:{identity}:{report.code}"[:160],
-            event="report",
-            reference=report.reference,
-            provider_ref=report.provider_ref,
-            delivered=report.delivered,
-            code=report.code[:40],
-            done_at=None,
-        )
-
-    def on_incoming(text: modem.Incoming) -> None:
-        _keep(
-            taken_in,
-            key=f"modem:in:{_digest(f'{text.sender}:{text.at}:{text.text}')}",
-            event="incoming",
-            delivered=None,
-            body=json.dumps({"sender": text.sender, "text": text.text, "at": text.at}),
-            done_at=now(),
-        )
-
-    own = config.sms.modem
-    return modem.Modem(
-        own.url, per_minute=own.per_minute, on_report=on_report, on_incoming=on_incoming, clock=now
-    )
-
-
-def _digest(text: str) -> str:
-    """A key that outlives the personal data in it."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def _keep(taken_in: intake.Intake, **receipt: Any) -> None:
-    """Raises when it is not kept; the modem tells it again then."""
-    taken_in.keep({"channel": "modem", **receipt})
