@@ -32,6 +32,8 @@ SECRETS = (
     "sms.esms.api_key",
     "sms.esms.secret_key",
     "sms.esms.callback_secret",
+    "sms.speedsms.token",
+    "sms.speedsms.callback_secret",
 )
 ACCOUNTS = (("admin", "quantri"), ("officer", "chihuy"), ("staff", "canbo"))
 START_SECONDS = 30

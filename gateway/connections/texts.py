@@ -16,7 +16,7 @@ from gateway import config as configuration
 from gateway import database, intake, modems, notices
 from gateway.channels import esms, http, modem, smpp, speedsms
 from gateway.connections.secrets import needed
-from gateway.rules.settings import Settings
+from gateway.rules.settings import HttpSms, Settings
 
 
 def lane(name: str, config: Settings, told: Teller) -> Any:
@@ -60,14 +60,22 @@ def _speedsms(config: Settings) -> speedsms.SpeedSms:
 
 
 def _http(name: str, config: Settings) -> http.HttpSms:
-    callback = needed(config, f"sms.http.{name}.callback_secret")
+    own = config.sms.http[name]
     return http.HttpSms(
         name,
-        config.sms.http[name],
-        needed(config, f"sms.http.{name}.secret"),
-        f"{config.web.base_url}/webhooks/sms/{name}/{callback}",
+        own,
+        _of_http(config, name, own, "secret"),
+        f"{config.web.base_url}/webhooks/sms/{name}/{_of_http(config, name, own, 'callback_secret')}",
         unicode=not config.sms.unaccented,
     )
+
+
+def _of_http(config: Settings, name: str, own: HttpSms, secret: str) -> str:
+    """A secret of a described provider; one that its description has no place for need not be there."""
+    said = own.model_dump_json()
+    wanted = "{secret}" in said if secret == "secret" else bool(own.report) or "{callback}" in said
+    full = f"sms.http.{name}.{secret}"
+    return needed(config, full) if wanted else configuration.secret(config, full) or ""
 
 
 def _smpp(config: Settings, told: Teller) -> smpp.Smpp:

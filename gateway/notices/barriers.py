@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from gateway import alerts, tables
@@ -112,6 +112,21 @@ def heard(session: Session, news: Iterable[News], now: int, rule: Policy) -> Cha
             _release(session, one, now)
     session.flush()
     return changed
+
+
+def look_again(session: Session, channel: str, now: int, rule: Policy) -> None:
+    """A lane says that it is back: somebody may try at once, and what waits after a failed try is due now."""
+    standing = select(tables.Breaker.subject).filter_by(channel=channel, subject=ALL, state=State.OPEN.value)
+    if session.scalar(standing) is not None:
+        row = _locked(session, channel, ALL)
+        _write(row, lifecycle.step(_barrier(row).breaker, Event(Happening.BACK), now, rule))
+    waiting = update(tables.Notice).where(
+        tables.Notice.state == NoticeState.CREATED, tables.Notice.channel == channel, tables.Notice.due > now
+    )
+    failed = waiting.where(
+        or_(tables.Notice.tries > 0, tables.Notice.reason.startswith(HELD, autoescape=True))
+    )
+    session.execute(failed.values(due=now).execution_options(synchronize_session=False))
 
 
 def _raise(session: Session, news: News, breaker: Breaker, now: int) -> None:

@@ -226,13 +226,10 @@ class SpeedSms(Lane):
 
 
 class HttpSms(Lane):
-    """A provider that is described here: what is asked, and how its answer is read (`rules.sms.described`).
+    """A provider that is described here (`rules.sms.described` says which {blanks} stand where).
 
-    In `url`, `headers`, `fields` and `status_url` stand {to}, {text}, {reference}, {id} (the provider's own),
-    {callback}, {secret} and {basic} (the secret as HTTP Basic has it). `answer` names where in the answer
-    something stands, as a path such as "data.0.id": "code", "id", "message", of a question "status" or "balance";
-    `answer_pattern` does so by named groups where the answer is no JSON. `ok`: the codes that mean "taken";
-    `codes`: what others mean. `repeats`: {reference} asked again sends nothing twice.
+    `answer`: where in an answer its code, id, message, status or balance stand; `ok`: the codes that mean "taken",
+    `codes`: what others mean. `repeats`: the same {reference} again sends nothing twice.
     """
 
     url: str = Field(min_length=1, max_length=500, pattern=r"^https?://")

@@ -88,6 +88,11 @@ class Desk:
             found = self._one_by_one(brought, rooms, now, questions)
         return found
 
+    def look_again(self, channel: str, now: int) -> None:
+        """A lane says that it is back."""
+        with database.writing(self._engine) as session:
+            barriers.look_again(session, channel, now, self._breaking)
+
     def _one_by_one(self, brought: Brought, rooms: Mapping[str, Room], now: int, questions: int) -> Turn:
         """What cannot be written even alone is left to its lease: its outcome is then *unknown*, which is true."""
         found = Turn()

@@ -97,6 +97,7 @@ class Worker:
         self._treasurer = Leadership(engine, "balances") if has_money else None
         self._lanes_at, self._known_at = 0, 0
         self._held: dict[str, bool] = {}
+        self._was_ready: dict[str, bool] = {}
         self._speeds = {name: _Speed() for name in own}
         self.turned_at = now()
 
@@ -329,6 +330,15 @@ class Worker:
             if wanted != lane.concurrency:
                 lane.resize(wanted)
         self._held = {name: leadership.held() for name, leadership in self._modems.items()}
+        self._look_who_is_back(now)
+
+    def _look_who_is_back(self, now: int) -> None:
+        """A modem that was plugged in again is tried at once, and not when an outage's next look is due."""
+        ready = {name: one.ready() for name, one in self._channels.items() if hasattr(one, "ready")}
+        for name in ready:
+            if ready[name] and not self._was_ready.get(name, False):
+                self._desk.look_again(name, now)
+        self._was_ready = ready
 
     def _hand_over(self, task: Task) -> None:
         began = time.monotonic()

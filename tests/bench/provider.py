@@ -17,6 +17,7 @@ from collections import Counter
 OK = '{"error":0,"message":"Success","data":{"msg_id":"%s","sent_time":"1700000000123"}}'
 NO_ZALO = '{"error":-118,"message":"no Zalo account"}'
 SMS = '{"CodeResult":"100","CountRegenerate":0,"SMSID":"%s"}'
+BALANCE = '{"CodeResponse":"100","Balance":1000000}'
 
 
 class Provider:
@@ -46,6 +47,8 @@ class Provider:
     def answer(self, body: bytes) -> str:
         asked = json.loads(body)
         by_zalo = "tracking_id" in asked
+        if not by_zalo and "RequestId" not in asked:  # what is left on the account
+            return BALANCE
         reference, phone = (
             (asked["tracking_id"], asked["phone"]) if by_zalo else (asked["RequestId"], asked["Phone"])
         )

@@ -68,6 +68,15 @@ def test_an_outage_is_asked_after_ever_more_slowly():
     assert waits == [30, 60, 120, 240, 480, 900, 900, 900]
 
 
+def test_a_lane_that_says_it_is_back_is_tried_at_once_and_believed_only_then():
+    away = after(Breaker(), *[Happening.UNREACHED] * 3)
+    back = after(away, Happening.BACK, now=5)
+    assert back.state is State.OPEN and breakers.may_probe(back, 5) and not breakers.may_probe(away, 5)
+    probing = after(back, Happening.PROBED, now=5)
+    assert after(probing, Happening.BACK, now=6) == probing  # one is trying already
+    assert after(Breaker(), Happening.BACK) == Breaker()
+
+
 @given(walks)
 def test_an_open_one_always_lets_somebody_try_in_bounded_time(steps):
     breaker, now, named = Breaker(), 0, 0

@@ -10,8 +10,8 @@ Two faults open it, and they differ in what the others do meanwhile:
   refusal   the provider says no to everybody (quota, papers, token): the others take the next channel at once,
   outage    it was not reached so many times in a row: the others count it as not reached, without knocking.
 A refusal is asked again at a steady pace or at the provider's own hour (midnight for a day's quota); an outage
-soon, then ever more slowly. Only the probe's own answer closes a breaker: answers that were under way when it
-opened say nothing about now.
+soon, then ever more slowly, and at once when the lane itself says that it is back: a modem that was plugged in
+again. Only the probe's own answer closes a breaker: answers that were under way when it opened say nothing about now.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Happening(StrEnum):
     UNREACHED = "unreached"  # it could not be reached, or nobody knows
     PROBED = "probed"  # a message sets out to try
     PROBE_WORKED = "probe_worked"  # that message was taken
+    BACK = "back"  # the lane itself says that it works again
     JUDGED = (
         "judged"  # that message was refused for itself: the provider is there, and says nothing of the others
     )
@@ -129,6 +130,10 @@ def _probe(breaker: Breaker, _event: Event, now: int, policy: Policy) -> Breaker
     )
 
 
+def _soon(breaker: Breaker, _event: Event, now: int, _policy: Policy) -> Breaker:
+    return replace(breaker, probe_at=min(breaker.probe_at, now), probes=0)
+
+
 def _still_away(breaker: Breaker, _event: Event, now: int, policy: Policy) -> Breaker:
     return replace(breaker, state=State.OPEN, probe_at=now + _interval(breaker, policy))
 
@@ -146,6 +151,7 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.UNREACHED: _count,
         Happening.PROBED: _stay,
         Happening.PROBE_WORKED: _well,
+        Happening.BACK: _stay,
         Happening.JUDGED: _well,
     },
     State.OPEN: {
@@ -154,6 +160,7 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.UNREACHED: _stay,
         Happening.PROBED: _probe,
         Happening.PROBE_WORKED: _close,
+        Happening.BACK: _soon,
         Happening.JUDGED: _close_if_outage,
     },
     State.PROBING: {
@@ -162,6 +169,7 @@ ROWS: Mapping[State, Mapping[Happening, Cell]] = {
         Happening.UNREACHED: _still_away,
         Happening.PROBED: _probe,
         Happening.PROBE_WORKED: _close,
+        Happening.BACK: _stay,
         Happening.JUDGED: _close_if_outage,
     },
 }
