@@ -60,8 +60,12 @@ def own_secret(config: Settings, name: str) -> str:
 
 
 def _file_of(config: Settings, name: str) -> Path:
+    """Where a secret is kept. Further modems and providers share no file unless they are told to."""
     *sections, key = name.split(".")
-    table = config
+    table, named = config, False
     for section in sections:
-        table = table[section] if isinstance(table, Mapping) else getattr(table, section)
-    return Path(getattr(table, f"{key}_file"))
+        named = isinstance(table, Mapping)
+        table = table[section] if named else getattr(table, section)
+    path = Path(getattr(table, f"{key}_file"))
+    own = not named or f"{key}_file" in table.model_fields_set
+    return path if own else path.with_name(f"{sections[-1]}_{key}")

@@ -24,12 +24,6 @@ KINDS = tuple(wording.TEXT)
 LANGUAGES = ("vi", "en")
 MOST_PARTS = 3
 LONGEST = 600  # characters of a pattern
-FIELDS = (
-    "station", "name", "full_name", "number", "time", "date", "place", "address", "counter", "code", "minutes", "url",
-)  # fmt: skip
-"""What a notice may be filled with."""
-OF_ALERTS = ("station", "what", "channel")
-
 Words = Callable[[str, str], str]
 """`words(language, text)` translates; the Vietnamese text is the message id."""
 Known = Mapping[tuple[str, str], str]
@@ -65,7 +59,7 @@ def origin(known: Known, config: Settings, kind: str, language: str) -> str:
 
 def fields(kind: str) -> Sequence[str]:
     """The fields that the words of a kind may name."""
-    return OF_ALERTS if kind == "alert" else FIELDS
+    return wording.fields_of(kind)
 
 
 def change(
@@ -100,13 +94,14 @@ def changes(session: Session) -> Mapping[tuple[str, str], tables.SmsText]:
 
 
 def clean(text: str) -> str:
-    """Words as they are kept: NFC, on one line, as a text message has them."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """Words as they are kept: NFC, on one line, as a text message has them, and nothing that nobody sees."""
+    lines = " ".join(unicodedata.normalize("NFC", text).split())
+    return "".join(char for char in lines if unicodedata.category(char)[0] != "C").strip()
 
 
 def judged(session: Session, config: Settings, kind: str, text: str) -> Fault | None:
     """What is wrong with words for a kind."""
-    if not text:
+    if not (alphabet.unaccent(text) if config.sms.unaccented else text).strip():
         return Fault("empty", "Chưa có nội dung.", "There is no text.")
     if len(text) > LONGEST:
         return Fault(

@@ -1,8 +1,4 @@
-"""The program's own processes on free ports and a folder of their own.
-
-What an operator does before (schema, example, keys) is done in the test's own process: a command takes two seconds of
-a processor to start. `test_offline_kiosk` and `test_make_run` do it with the commands.
-"""
+"""The program's own processes on free ports and a folder of their own."""
 
 from __future__ import annotations
 
@@ -38,10 +34,11 @@ SECRETS = {
 
 def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
     """Wait for something to become true; its value."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while not (value := true()):
         assert time.monotonic() < end, f"{what} did not happen in {seconds} s"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(0.1, pause * 1.2)
     return value
 
 
@@ -70,16 +67,14 @@ class Running:
         self, *words: str, program: str = "gateway", check: bool = True
     ) -> subprocess.CompletedProcess:
         """Run `python -m gateway …` to its end; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", program, *words],
-            cwd=ROOT,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = (warm.run if self.forked else self._run)(program, words, self.environ)
         assert not check or done.returncode == 0, done.stderr[-2_000:]
         return done
+
+    @staticmethod
+    def _run(program: str, words: tuple[str, ...], environ: Mapping[str, str]) -> subprocess.CompletedProcess:
+        call = [sys.executable, "-m", program, *words]
+        return subprocess.run(call, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
 
     def start(self, name: str, *words: str, program: str = "gateway", alive: str, **environ: str) -> Any:
         """Start a process in a session of its own and wait until `alive` answers."""

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 1 << 18
@@ -48,12 +49,12 @@ class Process:
         os.close(self._ends)
 
     def terminate(self) -> None:
-        self._signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
-    def _signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         if self.poll() is None:
             signal.pidfd_send_signal(self._ends, number)
 
@@ -72,14 +73,33 @@ class Starter:
         socket.send_fds(self._line, [json.dumps(question).encode()], files)
         return int(self._line.recv(100))
 
-    def start(self, module: str, words: tuple[str, ...], environ: Mapping[str, str], files: tuple) -> Process:
+    def start(
+        self,
+        module: str,
+        words: tuple[str, ...],
+        environ: Mapping[str, str],
+        files: tuple[int, int, int],
+        folder: Path = ROOT,
+    ) -> Process:
         """`python -m module words…` in a session of its own. `files`: its standard input, output and errors."""
-        question = {"module": module, "words": words, "environ": dict(environ)}
+        question = {"module": module, "words": words, "environ": dict(environ), "folder": str(folder)}
         return Process(self, self.asked(question, files))
 
     def close(self) -> None:
         self._line.close()
         self._process.wait(10)
+
+
+def run(
+    module: str, words: tuple[str, ...], environ: Mapping[str, str], folder: Path = ROOT
+) -> subprocess.CompletedProcess:
+    """The same to its end; what it printed."""
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err, open(os.devnull) as nothing:
+        files = (nothing.fileno(), out.fileno(), err.fileno())
+        code = starter().start(module, words, environ, files, folder).wait(60)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
 
 @functools.cache
@@ -118,9 +138,11 @@ def main() -> None:
         importlib.import_module(name)
     wanted = serve(socket.socket(fileno=int(sys.argv[1])))
     if wanted:
+        os.chdir(wanted["folder"])
         os.environ.clear()
         os.environ.update(wanted["environ"])
         sys.argv = [wanted["module"], *wanted["words"]]
+        sys.modules.pop(f"{wanted['module']}.__main__", None)  # its imports were wanted, not itself
         runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
 
 

@@ -110,7 +110,8 @@ class SpeedSms:
             raise _in_a_minute(fault) from None
 
     def _said(self, document: Mapping[str, Any]) -> str:
-        return texting.hidden(str(document.get("message") or ""), [self._token])
+        hidden = (self._token, self._headers["Authorization"].removeprefix("Basic "))
+        return texting.hidden(str(document.get("message") or ""), hidden)
 
 
 def _in_a_minute(fault: Unreachable) -> Unreachable:

@@ -114,6 +114,8 @@ def _texted(
     if attachment is not None:
         return Refusal.WORDS_ONLY
     kept = text if accented or not config.sms.unaccented else alphabet.unaccent(text)
+    if not kept.strip():  # an emoji alone
+        return Refusal.EMPTY
     if len(segments.split(kept).parts) > MOST_PARTS:
         return Refusal.PARTS
     made = select(tables.Registration.language).filter_by(phone=talk.phone)

@@ -109,24 +109,39 @@ def heard(session: Session, news: Iterable[News], now: int, rule: Policy) -> Cha
             alerts.over(session, _key(one), now)
             if channels.provider(one.channel) == "zalo" and one.subject == ALL:
                 alerts.over(session, alerts.CONSENT, now)
-            _release(session, one, now)
+            _due_now(session, one.channel, one.subject, now)
     session.flush()
     return changed
 
 
 def look_again(session: Session, channel: str, now: int, rule: Policy) -> None:
-    """A lane says that it is back: somebody may try at once, and what waits after a failed try is due now."""
+    """A lane says that it is back: where it was out, one may try at once; else all that waits after a failed try."""
     standing = select(tables.Breaker.subject).filter_by(channel=channel, subject=ALL, state=State.OPEN.value)
-    if session.scalar(standing) is not None:
+    was_out = session.scalar(standing) is not None
+    if was_out:
         row = _locked(session, channel, ALL)
         _write(row, lifecycle.step(_barrier(row).breaker, Event(Happening.BACK), now, rule))
-    waiting = update(tables.Notice).where(
-        tables.Notice.state == NoticeState.CREATED, tables.Notice.channel == channel, tables.Notice.due > now
+    _due_now(session, channel, ALL, now, 1 if was_out else None)
+
+
+def _due_now(session: Session, channel: str, subject: str, now: int, most: int | None = None) -> None:
+    """What waits after a failed try, or on its last rung for this channel, goes at once.
+
+    What another turn has in its hands is left to it: that one may be waiting for this very breaker.
+    """
+    notice = tables.Notice
+    waiting = (
+        select(notice.id)
+        .where(notice.state == NoticeState.CREATED, notice.channel == channel, notice.due > now)
+        .where(or_(notice.tries > 0, notice.reason.startswith(HELD, autoescape=True)))
+        .order_by(notice.due, notice.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
     )
-    failed = waiting.where(
-        or_(tables.Notice.tries > 0, tables.Notice.reason.startswith(HELD, autoescape=True))
-    )
-    session.execute(failed.values(due=now).execution_options(synchronize_session=False))
+    if subject != ALL:
+        waiting = waiting.where(notice.kind == subject)
+    due = update(notice).where(notice.id.in_(waiting)).values(due=now)
+    session.execute(due.execution_options(synchronize_session=False))
 
 
 def _raise(session: Session, news: News, breaker: Breaker, now: int) -> None:
@@ -147,19 +162,6 @@ def _raise(session: Session, news: News, breaker: Breaker, now: int) -> None:
 
 def _key(news: News) -> str:
     return f"breaker:{news.channel}:{news.subject}"
-
-
-def _release(session: Session, news: News, now: int) -> None:
-    """What waited on its last rung for this channel goes at once."""
-    held = update(tables.Notice).where(
-        tables.Notice.state == NoticeState.CREATED,
-        tables.Notice.channel == news.channel,
-        tables.Notice.due > now,
-        tables.Notice.reason.startswith(HELD, autoescape=True),
-    )
-    if news.subject != ALL:
-        held = held.where(tables.Notice.kind == news.subject)
-    session.execute(held.values(due=now).execution_options(synchronize_session=False))
 
 
 HELD = "held: "

@@ -19,7 +19,7 @@ from sqlalchemy import Row, bindparam, case, delete, select, text, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from gateway import tables
+from gateway import database, tables
 from gateway.notices import receipts, steps
 from gateway.rules.lifecycle.notice import Event, Happening, Policy
 
@@ -35,6 +35,9 @@ UNNAMED = 600
 
 FRESH, PATIENT = 600, 5
 """A number may have come round again: an older part is meant only if no fresh one claims its report in time."""
+
+ASTRAY = 5
+"""Seconds that clocks may differ by: a report that is older than the try cannot be about its parts."""
 
 _table = tables.SmsPart.__table__
 _c = _table.c
@@ -173,7 +176,7 @@ def record(session: Session, results: Sequence[Result], now: int) -> None:
         if one.event.happening not in _UNDECIDED
     ]
     if left:
-        session.connection().execute(_LEFT, left)
+        steps.many(session, _LEFT, left)
 
 
 _r = tables.Receipt.__table__.c
@@ -185,7 +188,13 @@ _WAITING = (
     .with_for_update(skip_locked=True)
 )
 _CANDIDATES = (
-    select(_table, tables.Attempt.state.label("attempt"), tables.Attempt.rung, tables.Attempt.receipt_at)
+    select(
+        _table,
+        tables.Attempt.state.label("attempt"),
+        tables.Attempt.at.label("tried_at"),
+        tables.Attempt.rung,
+        tables.Attempt.receipt_at,
+    )
     .join(tables.Attempt, tables.Attempt.id == _c.attempt_id)
     .where(
         _c.channel.in_(bindparam("channels", expanding=True)),
@@ -237,45 +246,57 @@ class _Matching:
     def __init__(self, session: Session, waiting: Sequence[Row], now: int):
         self._session, self._waiting, self._now = session, waiting, now
         self._about = {one.id: json.loads(one.body) for one in waiting}
+        self._look()
+
+    def _look(self) -> None:
         given = {
-            "channels": sorted({one.channel for one in waiting}),
+            "channels": sorted({one.channel for one in self._waiting}),
             "phones": sorted({about["to"] for about in self._about.values()}),
-            "since": now - REMEMBERED,
+            "since": self._now - REMEMBERED,
         }
         self._to: dict[tuple[str, str], list[_Known]] = defaultdict(list)
         self._of: dict[tuple[str, str], list[_Known]] = defaultdict(list)
-        for row in steps.rows(session, _CANDIDATES, **given):
+        for row in steps.rows(self._session, _CANDIDATES, **given):
             one = _Known(row, row.ref, row.state, row.code)
             self._to[row.channel, row.phone].append(one)
             self._of[one.key].append(one)
 
     def carry_out(self, policy: Policy) -> None:
         """Who locks what is ordered as everywhere: the notices first, by id."""
+        found = self._found()
+        noticed = steps.locked(self._session, [part.row.notice_id for part in found.values()])
+        if noticed and database.on_postgresql(self._session):
+            self._look()  # until the lock, another process may have written on the same message's other parts
+            found = self._found()
         outcomes, told = [], []
         for report in self._waiting:
-            part = self._part_of(report)
-            if part is not None:
+            part = found.get(report.id)
+            if part is not None and part.row.notice_id in noticed:
                 told.append((report, part))
                 outcomes.append((report.id, "matched", self._now, self._now))
             elif self._now - report.at >= receipts.RECEIPT_PATIENCE:
                 outcomes.append((report.id, "unmatched", self._now, self._now))
             else:
                 outcomes.append((report.id, "", None, self._now + max(1, self._now - report.at)))
-        noticed = steps.locked(self._session, [part.row.notice_id for _, part in told])
         self._write(told)
         self._move(told, noticed, policy)
         receipts.done(self._session, outcomes)
 
+    def _found(self) -> dict[int, _Known]:
+        found = {report.id: self._part_of(report) for report in self._waiting}
+        return {key: part for key, part in found.items() if part is not None}
+
     def _part_of(self, report: Row) -> _Known | None:
         about = self._about[report.id]
-        mine = self._to.get((report.channel, about["to"]), [])
+        to = self._to.get((report.channel, about["to"]), ())
+        mine = [one for one in to if one.row.tried_at <= report.at + ASTRAY]
         for ref in about["refs"]:  # the likeliest name first
             named = [one for one in mine if one.ref == ref and self._may_be(one, report)]
             if named:
                 return next((one for one in named if one.told is None and one.state == "handed"), named[0])
         nameless = [one for one in mine if self._is_nameless(one, report)]
-        if not nameless:
-            return None
+        if not nameless or any(one.ref is None and one.row.attempt == "handing_over" for one in mine):
+            return None  # nobody's, or of one whose name is still to come
         one = min(nameless, key=lambda known: (-known.row.at, known.row.part))
         one.ref = about["refs"][0]
         return one
@@ -285,8 +306,9 @@ class _Matching:
 
     @staticmethod
     def _is_nameless(one: _Known, report: Row) -> bool:
-        """Its try has ended, and nobody knows how: while it is under way its name is still to come."""
-        return one.ref is None and one.row.attempt == "unknown" and report.at - one.row.at <= UNNAMED
+        """Its try has ended, and nobody learnt its name."""
+        ended = one.row.attempt in ("unknown", "accepted")
+        return one.ref is None and ended and report.at - one.row.at <= UNNAMED
 
     def _write(self, told: Sequence[tuple[Row, _Known]]) -> None:
         for report, part in told:
@@ -310,17 +332,17 @@ class _Matching:
             for (notice, lane, number), one in sorted(changed.items())
         ]
         if rows:
-            self._session.connection().execute(_TOLD, rows)
+            steps.many(self._session, _TOLD, rows)
 
     def _move(self, told: Sequence[tuple[Row, _Known]], noticed: Mapping[str, Row], policy: Policy) -> None:
         taken, reports = steps.Steps(policy), receipts.Reports()
         last = {part.key: report for report, part in told}  # a batch may hold all the parts of a message
         for (notice, channel), report in last.items():
-            mine = self._of[notice, channel]
+            newest = max(self._of[notice, channel], key=lambda one: (one.row.at, one.row.attempt_id)).row
+            mine = [one for one in self._of[notice, channel] if _same_words(one.row, newest)]
             decided = _decided(mine)
-            if decided is None or notice not in noticed:
+            if decided is None:
                 continue
-            newest = max(mine, key=lambda one: (one.row.at, one.row.attempt_id)).row
             code = next((one.code for one in mine if one.state == "failed"), report.code)
             attempt = receipts.Attempted(newest.attempt_id, newest.attempt, newest.receipt_at)
             happening = reports.add(attempt, receipts.Said(decided, report.at))
@@ -328,6 +350,11 @@ class _Matching:
                 taken.take(noticed[notice], Event(happening, code, rung=newest.rung), self._now)
         taken.write(self._session, self._now)
         reports.write(self._session)
+
+
+def _same_words(one: Row, other: Row) -> bool:
+    """Whether both are parts of one text; an earlier try may have had other words."""
+    return (one.total, one.joint) == (other.total, other.joint)
 
 
 def _decided(parts: Sequence[_Known]) -> bool | None:

@@ -86,7 +86,7 @@ def _settle_all(session: Session, waiting: Sequence[Row], now: int, policy: Poli
 def done(session: Session, outcomes: Sequence[tuple[int, str, int | None, int]]) -> None:
     """Write down what became of receipts: (id, outcome, when it was done or None, when it is looked at again)."""
     names = ("row", "new_outcome", "new_done_at", "new_due")
-    session.connection().execute(_DONE, [dict(zip(names, one, strict=True)) for one in outcomes])
+    steps.many(session, _DONE, [dict(zip(names, one, strict=True)) for one in outcomes])
 
 
 _WAITING = (
@@ -209,7 +209,8 @@ class Reports:
 
     def write(self, session: Session) -> None:
         if self._states:
-            session.connection().execute(
+            steps.many(
+                session,
                 _REPORTED,
                 [
                     {"row": key, "new_state": state, "new_receipt_at": at}

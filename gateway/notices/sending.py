@@ -39,8 +39,8 @@ class Task:
     """A claimed notice and the attempt that was written down for it before it is handed over.
 
     `probes` is the subject of the breaker that this task tries, None for nearly all. `due` is when it was due.
-    `again`: it was tried on this rung before. Where the lane reports by part, `total` is how many there are, and
-    `begun` are those that an earlier try handed over.
+    `again`: it may have been tried on this rung before. Where the lane reports by part, `total` is how many there
+    are, and `begun` are those that an earlier try handed over.
     """
 
     notice_id: str
@@ -150,10 +150,13 @@ class _Claim:
         self.attempts: list[dict[str, Any]] = []
 
     def on(self, channel: str, room: Room) -> None:
-        shut = barriers.in_the_way(self._terms.barriers, channel, barriers.ALL) is not None
+        wall = barriers.in_the_way(self._terms.barriers, channel, barriers.ALL)
+        shut = wall is not None
+        # Who is nearer would only send it past a lane that is out; to try that lane is theirs
+        late = 0 if shut and not breakers.may_probe(wall.breaker, self._now) else room.late
         for urgent, most in ((True, room.any + room.urgent), (False, room.any)):
             # What only moves past a shut channel takes no room in its lane
-            rows = self._due(channel, urgent, max(most, self._terms.batch) if shut else most, room.late)
+            rows = self._due(channel, urgent, max(most, self._terms.batch) if shut else most, late)
             spared = self._spared(channel, rows)
             for row in rows:
                 self._take(row, spared.get(row.id))
@@ -232,12 +235,14 @@ class _Claim:
                 "channel": row.channel,
                 "rung": row.rung,
                 "state": state,
+                "provider_ref": None,
                 "code": steps.storable(code, 40),
                 "reason": steps.storable(reason, 200),
                 "parts": 0,
                 "cost": 0,
                 "at": self._now,
                 "answered_at": None if state == "handing_over" else self._now,
+                "receipt_at": None,
             }
         )
         return attempt_id
@@ -275,7 +280,7 @@ def _task(row: Row, attempt_id: str, lease_until: int, probes: str | None) -> Ta
         row.due,
         row.rung == row.ladder.count(steps.SEPARATOR),
         probes,
-        row.tries > 0,
+        row.tries > 0 or bool(row.reason),  # what was put off or held begins to count anew
     )
 
 

@@ -11,9 +11,11 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Select, TextClause, bindparam, select, text, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from gateway import database, tables
@@ -102,7 +104,25 @@ def written(session: Session, statement: Any, as_json: TextClause, rows: Sequenc
     if database.on_postgresql(session):
         session.execute(as_json, {"rows": json.dumps(rows)})
     else:
-        session.connection().execute(statement, rows)
+        many(session, statement, rows)
+
+
+def many(session: Session, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One statement for many rows, each with all of its parameters: whole numbers, texts, truths or None."""
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        connection.execute(statement, rows)
+        return
+    # Past SQLAlchemy, which looks at every parameter of every row: a fifth of a turn's time
+    text_of, constants = _plain(statement)
+    connection.exec_driver_sql(text_of, [{**constants, **row} for row in rows] if constants else list(rows))
+
+
+@lru_cache(maxsize=64)
+def _plain(statement: Any) -> tuple[str, Mapping[str, Any]]:
+    """A statement as SQLite's driver takes it, and the values that are written in it."""
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
 
 
 @dataclass

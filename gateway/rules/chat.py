@@ -133,7 +133,8 @@ def short(text: str) -> Understood:
     intent = _short().get(folded)
     if intent is not None:
         return Understood(intent, sure=True)
-    if _short().get(_core(folded)) is Intent.STOP:
+    core = _core(folded)
+    if Intent.STOP in (_short().get(core), _short().get(_untyped(core))):
         return Understood(Intent.STOP)
     given_up = _GIVES_UP.fullmatch(folded)
     if given_up:
@@ -143,7 +144,8 @@ def short(text: str) -> Understood:
 
 
 _GIVES_UP = re.compile(
-    r"(?:huy|cancel)(?: (?:so|lich|phieu|number|lich hen|so thu tu))? ?([a-z]?) ?([0-9]{1,5})(?: (?:a|nhe|nha|ok))?"
+    r"(?:huyr(?= )|huy|cancel)(?: (?:so|lich|phieu|number|lich hen|so thu tu))?"
+    r" ?([a-z]?) ?([0-9]{1,5})(?: (?:a|nhe|nha|ok))?"
 )
 _BY_TEXT = frozenset((Intent.NUMBER, Intent.CANCEL, Intent.MENU))
 

@@ -7,6 +7,7 @@ The prefixes are those in use in November 2026 (ITU national numbering plan, as 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 LONGEST = 40
 """Nobody writes a number with more characters than this, however many blanks they use."""
@@ -89,12 +90,17 @@ _NETWORKS = (
     (Network.GMOBILE, r"59|99[3-7]"),
     (Network.REDDI, r"55"),
 )
-_NETWORK = [(network, re.compile(rf"\+84(?:{prefix})")) for network, prefix in _NETWORKS]
+_NETWORK = [(network, re.compile(prefix)) for network, prefix in _NETWORKS]
 
 
 def network(e164: str) -> Network | None:
     """The network that a mobile number's prefix was given to; None where nobody has it."""
-    return next((one for one, prefix in _NETWORK if prefix.match(e164)), None)
+    return _network_of(e164[3:6]) if e164.startswith("+84") else None
+
+
+@lru_cache(maxsize=1_000)
+def _network_of(first: str) -> Network | None:
+    return next((one for one, prefix in _NETWORK if prefix.match(first)), None)
 
 
 def masked(e164: str) -> str:

@@ -110,7 +110,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
 
 # By text message there are no buttons: these few words, alone
 SHORT: Mapping[str, tuple[str, ...]] = {
-    "number": _all("số, số của tôi, xem số, số của em, số của mình, stt, number, my number"),
+    "number": _all("số, s0, số của tôi, xem số, số của em, số của mình, stt, number, my number"),
     "cancel": _all("huỷ, huỷ số, huỷ lịch, huỷ hẹn, huỷ lịch hẹn, cancel"),
     "menu": _all("trợ giúp, tg, hd, hướng dẫn, help, menu, info"),  # not "giúp": somebody may be in need
     # Not "dừng": without accents it is "đúng", which means yes
@@ -120,10 +120,15 @@ SHORT: Mapping[str, tuple[str, ...]] = {
         tin nhắn, từ chối nhận tin, từ chối nhận tin nhắn, ngừng, ngừng tin nhắn, ngừng nhận tin, ngừng nhận tin
         nhắn, ngừng gửi tin, ngừng nhắn tin, ngưng, ngưng nhắn tin, dừng tin nhắn, dừng nhận tin, dừng nhận tin
         nhắn, dừng gửi tin, dừng nhắn tin, không nhận tin, không nhận tin nữa, không nhận tin nhắn, không nhận tin
-        nhắn nữa, tôi không nhận tin nữa, em không nhận tin nữa, huỷ nhận tin, huỷ tin nhắn, unsubscribe, end, quit
+        nhắn nữa, tôi không nhận tin nữa, em không nhận tin nữa, huỷ nhận tin, huỷ tin nhắn, unsubscribe, end, quit,
+        ngừng gửi, ngưng gửi, ngừng gửi tin nhắn, dừng gửi tin nhắn, đừng gửi nữa, đừng gửi tin nữa, đừng
+        gửi tin nhắn nữa, đừng gửi tin, đừng gửi tin nhắn, đừng nhắn nữa, đừng nhắn tin nữa, đừng nhắn tin, tuchoi,
+        stop sms, stop sending, stop texting, opt out, optout
         """
     ),
-    "start": _all("start, nhận, nhận tin, nhận lại, nhận lại tin, đăng ký nhận tin, unstop, subscribe"),
+    "start": _all(
+        "start, nhận, nhận tin, nhận tin nhắn, nhận lại, nhận lại tin, đăng ký nhận tin, unstop, subscribe"
+    ),
 }
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
@@ -163,7 +168,7 @@ BEFORE = _all(
         muốn, con muốn, cháu muốn, muốn, tôi cần, em cần, tôi xin, em xin, làm ơn, vui lòng, giúp tôi,
         giúp em, giúp mình, ad ơi, admin ơi, ad, admin, dạ, alo, chào ad, xin chào, hello, hi, cán bộ
         ơi, anh ơi, chị ơi, ơi, please, i want to, i would like to, can i, how to, i need to, tôi muốn
-        hỏi, em muốn hỏi, hỏi, xem giúp, kiểm tra giúp, phải, cần phải, được, và
+        hỏi, em muốn hỏi, hỏi, xem giúp, kiểm tra giúp, phải, cần phải, được, và, thôi
         """
 )
 AFTER = _all(

@@ -12,6 +12,8 @@ LENGTH = 20
 def kept(sender: str) -> str:
     """A sender as it is kept: E.164 where it is a number of this country, else as the network gave it, bounded."""
     number = phone.parse(sender)
+    if isinstance(number, phone.PhoneFault) and number.code == "zero":
+        number = phone.parse(number.suggestion or "")  # on the air a national number has no 0
     if isinstance(number, phone.Phone):
         return number.e164
     seen = "".join(

@@ -6,6 +6,7 @@ returns the id). What a Zalo template is filled with is configured; `fields` are
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -42,10 +43,16 @@ TEXT: Mapping[str, str] = {
 
 SHORT: Mapping[str, str] = {
     "appointment": N_("{station}: Lịch hẹn {name}: số {number}, {time} {date} tại {place}. {url}"),
-    "changed": N_("{station}: Đổi lịch {name}: số {number}, {time} {date} tại {place}. {url}"),
+    "changed": N_("{station}: Lịch mới {name}: số {number}, {time} {date} tại {place}. {url}"),
     "reminder": N_("{station}: Nhắc hẹn {name}: số {number}, {time} {date} tại {place}. {url}"),
 }
 """The words of a text message where those of the chat are too long for one part: a link alone takes 65 of 160."""
+
+FIELDS = (
+    "station", "name", "full_name", "number", "time", "date", "place", "address", "counter", "code", "minutes", "url",
+)  # fmt: skip
+"""What a notice may be filled with."""
+OF_ALERTS = ("station", "what", "channel")
 
 ON_THE_PAGE = N_("Xem trên trang")
 
@@ -93,6 +100,28 @@ def of_a_text(kind: str) -> str:
 def named(pattern: str) -> set[str]:
     """The {fields} of a pattern. ValueError where a brace stands alone."""
     return {name for _text, name, _spec, _conversion in Formatter().parse(pattern) if name is not None}
+
+
+def fields_of(kind: str) -> tuple[str, ...]:
+    """The fields that the words of a kind may name."""
+    return OF_ALERTS if kind == "alert" else FIELDS
+
+
+def mistakes(kind: str, pattern: str) -> Iterator[str]:
+    """What stands in the way of filling configured words, in English."""
+    if kind not in TEXT:
+        near = difflib.get_close_matches(kind, TEXT, n=1)
+        yield f"{kind}: no such kind of notice" + (f'; did you mean "{near[0]}"?' if near else "")
+        return
+    try:
+        parsed = list(Formatter().parse(pattern))
+    except ValueError:
+        yield f"{kind}: a brace stands alone"
+        return
+    known = fields_of(kind)
+    for _text, name, spec, conversion in parsed:
+        if name is not None and (name not in known or spec or conversion):
+            yield f"{kind}: {{{name}}} is none of {', '.join(f'{{{one}}}' for one in known)}, as it stands there"
 
 
 def text_message(pattern: str, given: Mapping[str, str], unaccented: bool) -> str:

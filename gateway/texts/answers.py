@@ -122,6 +122,8 @@ def _brief(talk: Talk, one: Turn) -> str:
 
 def _standing(talk: Talk, one: Turn) -> str:
     state = State(one.ticket.state)
+    if state is State.BOOKED and (one.slot_at or 0) < talk.now:
+        return talk.word(N_("Đã đến giờ hẹn, mời báo có mặt."))
     if state is State.BOOKED:
         return talk.word(N_("Mời đến sớm 5 phút và báo có mặt."))
     if state is State.WAITING:
@@ -173,10 +175,19 @@ def _which(talk: Talk, mine: Sequence[Turn]) -> str:
             "Huỷ số %(number)s%(when)s? Trả lời HUY %(number)s để xác nhận. Huỷ rồi không lấy lại được."
         )
         return talk.word(asks, number=one.number, when=when)
-    commands = talk.word(N_("HUY")), talk.word(N_("hoặc"))
     named = list(dict.fromkeys(one.number for one in mine))[:ASKED]
+    if len(named) == 1:
+        return _alike(talk, mine)
+    commands = talk.word(N_("HUY")), talk.word(N_("hoặc"))
     listed = f" {commands[1]} ".join(f"{commands[0]} {number}" for number in named)
     return talk.word(N_("Huỷ số nào? Trả lời: %(listed)s. Huỷ rồi không lấy lại được."), listed=listed)
+
+
+def _alike(talk: Talk, found: Sequence[Turn]) -> str:
+    """Turns that all have one number, on several days or at several places."""
+    url = f"{talk.config.web.base_url}{found[0].page}"
+    alike = talk.word(N_("Có %(n)d số %(number)s, chưa huỷ số nào."), n=len(found), number=found[0].number)
+    return fitted([alike, talk.word(N_("Huỷ tại: %(url)s"), url=url)])
 
 
 def _give_up(talk: Talk, argument: str, found: Sequence[Turn]) -> None:
@@ -185,9 +196,7 @@ def _give_up(talk: Talk, argument: str, found: Sequence[Turn]) -> None:
         unknown = N_("Số điện thoại này không có số %(number)s nào. Nhắn SO để xem số.")
         return talk.say(talk.word(unknown, number=number))
     if len(found) > 1:
-        url = f"{talk.config.web.base_url}{found[0].page}"
-        alike = talk.word(N_("Có %(n)d số %(number)s, chưa huỷ số nào."), n=len(found), number=number)
-        return talk.say(fitted([alike, talk.word(N_("Huỷ tại: %(url)s"), url=url)]))
+        return talk.say(_alike(talk, found))
     one = found[0]
     if not (one.may_cancel and _cancelled(talk, one)):
         late = N_("Không huỷ được số %(number)s nữa: số đã được gọi hoặc đã xong.")

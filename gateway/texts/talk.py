@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from gateway import tables
@@ -17,7 +17,8 @@ from gateway.rules.settings import Settings
 from gateway.rules.sms import alphabet, segments
 
 Words = Callable[[str, str], str]
-ANSWERS_PER_HOUR = 5
+HOUR, DAY = 3_600, 86_400
+ANSWERS_PER_HOUR, ANSWERS_PER_DAY = 5, 15  # to one phone
 ROOM = segments.SINGLE[alphabet.Alphabet.GSM7]
 """What an answer may take: one part, in septets."""
 
@@ -70,20 +71,26 @@ class Talk:
         return f"{hours.day_of(at, self.config.station.zone):%d/%m}"
 
     def may_answer(self) -> bool:
-        """Whether the program may still answer by itself: two machines must not talk to each other without end."""
-        if not self.config.sms.answers or saying.lane(self.conversation, self.config) is None:
+        """Whether the program may still answer by itself: two machines must not talk to each other without end, and
+        of what a SIM may send in a day half is for notices."""
+        way = saying.lane(self.conversation, self.config)
+        if not self.config.sms.answers or way is None:
             return False
+        talk, sim = tables.Conversation, self.config.sms.sim(way)
+        mine = talk.phone == self.phone
+        if self._said(HOUR, mine) >= ANSWERS_PER_HOUR or self._said(DAY, mine) >= ANSWERS_PER_DAY:
+            return False
+        return sim is None or self._said(DAY, talk.phone.is_not(None), talk.channel == way) * 2 < sim.per_day
+
+    def _said(self, seconds: int, *whom: ColumnElement[bool]) -> int:
+        """How often the program has answered in the last seconds."""
+        message, talk = tables.ChatMessage, tables.Conversation
         said = (
-            select(func.count(tables.ChatMessage.id))
-            .join(tables.Conversation, tables.Conversation.id == tables.ChatMessage.conversation_id)
-            .where(
-                tables.Conversation.phone == self.phone,
-                tables.ChatMessage.way == "out",
-                tables.ChatMessage.by == saying.AUTO,
-                tables.ChatMessage.at > self.now - 3_600,
-            )
+            select(func.count(message.id))
+            .join(talk, talk.id == message.conversation_id)
+            .where(message.way == "out", message.by == saying.AUTO, message.at > self.now - seconds, *whom)
         )
-        return (self.session.scalar(said) or 0) < ANSWERS_PER_HOUR
+        return self.session.scalar(said) or 0
 
     def say(self, text: str) -> None:
         """Answer as the program, by the lane that heard the question."""

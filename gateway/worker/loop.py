@@ -42,7 +42,7 @@ LINGER_SECONDS = (
     0.05  # while lanes are busy, results gather so long: a turn costs as much for one as for fifty
 )
 AHEAD = 2  # tasks held per thread of a lane: enough to keep it busy, few enough to lose to a crash
-AHEAD_SECONDS = 0.25  # a lane that sends faster may hold what it sends in so long …
+AHEAD_SECONDS = 0.4  # a modem that sends faster may hold what it sends in so long …
 MOST_AHEAD = 200  # … and no more than this
 LOOK_AT_LANES_SECONDS = 1
 ASKERS = 8
@@ -170,11 +170,14 @@ class Worker:
         )
 
     def _watch(self) -> None:
-        pulse = Pulse(self._engine)
+        pulse, looked_at = Pulse(self._engine), 0.0
         while not self._stop.is_set():
             if pulse.wait(IDLE_SECONDS * 4, self._stop):
-                if self._somebody_is_called():
-                    self._hurry.set()
+                # While lanes are busy nearly every commit is our own; who waits for one that is not waits no longer
+                if time.monotonic() - looked_at >= LINGER_SECONDS:
+                    looked_at = time.monotonic()
+                    if self._somebody_is_called():
+                        self._hurry.set()
                 self._wake.set()
                 self._spoken.set()
         pulse.close()
@@ -208,9 +211,8 @@ class Worker:
 
     def _taken_in(self, room: Any) -> int:
         try:
-            with database.reading(
-                self._engine
-            ) as session:  # the one writer is for who has something to write
+            # The one writer is for who has something to write
+            with database.reading(self._engine) as session:
                 if not notices.something_waits(session, room.CHANNEL, self._now()):
                     return 0
             with database.writing(self._engine) as session:
@@ -272,6 +274,7 @@ class Worker:
         if turn.walls is not None:
             self._sender.walls = turn.walls
         self._give_out(turn)
+        self._look_who_is_back(now)  # once written down, what failed on a lane may go again when it is back
         self.turned_at = now
         if turn.moved:
             gauges.round_took(time.monotonic() - began)
@@ -308,9 +311,10 @@ class Worker:
         return rooms_left
 
     def _ahead(self, name: str) -> int:
-        """How many tasks a lane may hold. A modem on the air holds no more than it sends and the next."""
+        """How many tasks a lane may hold. A modem on the air holds no more than it sends and the next; a fast one
+        must not wait for a turn."""
         at_once, seconds = self._lanes[name].concurrency, self._speeds[name].seconds
-        able = int(AHEAD_SECONDS * at_once / seconds) if seconds else 0
+        able = int(AHEAD_SECONDS * at_once / seconds) if seconds and name in self._modems else 0
         return max(AHEAD * at_once, min(able, MOST_AHEAD))
 
     def _look_at_lanes(self, now: int) -> None:
@@ -330,7 +334,6 @@ class Worker:
             if wanted != lane.concurrency:
                 lane.resize(wanted)
         self._held = {name: leadership.held() for name, leadership in self._modems.items()}
-        self._look_who_is_back(now)
 
     def _look_who_is_back(self, now: int) -> None:
         """A modem that was plugged in again is tried at once, and not when an outage's next look is due."""

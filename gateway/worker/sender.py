@@ -58,6 +58,7 @@ class Sender:
         """Send one task and say how it ended; what it raises came before the channel had it."""
         not_now = self._not_now(task)
         if not_now is not None:
+            self._worded.pop(task.attempt_id, None)
             return not_now
         message = self.message(task)
         unfit = self._unfit(task, message)
@@ -74,7 +75,8 @@ class Sender:
         except Exception as fault:
             log.exception("notice %s: the channel %s broke", task.notice_id, task.channel)
             return Result(task, Event(Happening.UNSURE, type(fault).__name__), "broken")
-        log.debug("notice %s taken by %s for %s", task.notice_id, task.channel, phone.masked(task.phone))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("notice %s taken by %s for %s", task.notice_id, task.channel, phone.masked(task.phone))
         return Result(
             task,
             Event(Happening.ACCEPTED),

@@ -15,6 +15,7 @@ from tests.gateway.modems import (
     MESSAGE,
     NOON,
     QUICK,
+    READY,
     YES,
     Listener,
     Script,
@@ -129,6 +130,20 @@ def test_a_pin_whose_answer_was_lost_is_entered_once_more_and_no_third_time(list
     listener.state(state="refused")
     assert fault_of(channel).code == "CME 16"
     assert script.commands.count('AT+CPIN="1234"') == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "sim"), [(said("+CME ERROR: 10"), "absent"), (said("+CPIN: SIM PUK", "OK"), "puk")]
+)
+def test_a_sim_that_is_drawn_or_blocked_meanwhile_is_no_search_for_a_network(listener, answer, sim):
+    script = listener.script()
+    channel = listener.channel(script.url, patience=replace(QUICK, look=0.03))
+    listener.state(state="ready")
+    script.answers |= {r"AT\+CREG\?": said("+CREG: 0,0", "OK"), r"AT\+CPIN\?": answer}
+    assert listener.state(state="refused").sim == sim
+    assert type(fault_of(channel)) is channels.Refused
+    script.answers |= {key: READY[key] for key in (r"AT\+CREG\?", r"AT\+CPIN\?")}
+    assert listener.state(state="ready").sim == "ready"
 
 
 @pytest.mark.parametrize(

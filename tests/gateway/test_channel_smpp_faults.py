@@ -95,6 +95,17 @@ def test_what_is_sent_again_completes_what_arrived_and_no_part_comes_twice(stage
         assert unknown or set(numbers) == {1, 2, 3}
 
 
+def test_an_smsc_that_is_throttled_says_when_to_come_again_also_to_those_who_waited_in_vain(stage):
+    """A rate that was met is no outage: it costs nobody a try, and shuts no lane."""
+    stage.centre.behave(lambda number, message: Answer(0x58, takes=False))
+    lane = stage.lane(timeout=0.3, window=2)
+    ended = many(lane, crowd(COUNT))
+    faults = [one for one in ended if isinstance(one, channels.Unreachable)]
+    assert {one.code for one in faults} >= {"SMPP 0x58"}
+    assert {(one.sent, one.retry_after) for one in faults} == {(False, 1)}
+    assert len(faults) == COUNT
+
+
 def held_to_its_word(stage, message, end):
     """What the centre took for this phone against what the lane said."""
     taken = Counter(one.number for one in stage.centre.taken if one.to == message.to)

@@ -29,6 +29,49 @@ def test_all_mistakes_are_reported_together_with_the_nearest_key():
         assert part in text
 
 
+def test_every_lane_that_nobody_knows_is_named_and_a_secret_is_led_to_its_file():
+    document = {"sms": {"providers": ["esm", "viettel", "modem"], "modems": {"m2": {"pin": "1234"}}}}
+    with pytest.raises(settings.Mistakes) as caught:
+        settings.read(document, {})
+    assert any('did you mean "sms.modems.m2.pin_file"' in line for line in caught.value.lines)
+    with pytest.raises(settings.Mistakes) as caught:
+        settings.read({"sms": {"providers": ["esm", "viettel", "modem"]}}, {})
+    (line,) = caught.value.lines
+    assert "'esm'; did you mean \"esms\"?" in line and "'viettel'" in line
+
+
+def test_own_words_are_looked_at_before_anybody_is_sent_them():
+    texts = {
+        "reday": "x",
+        "ready": "{nmae}, {name.__class__} {name!r}",
+        "called": "{",
+        "near": "{station}: {number}",
+    }
+    with pytest.raises(settings.Mistakes) as caught:
+        settings.read({"sms": {"texts": texts, "price": 5}}, {})
+    line = next(line for line in caught.value.lines if line.startswith("[sms.texts]"))
+    assert 'reday: no such kind of notice; did you mean "ready"?' in line
+    assert "ready: {nmae} is none of {station}, {name}, " in line and "called: a brace stands alone" in line
+    assert "name.__class__" in line and "near" not in line
+    assert len(caught.value.lines) == 2
+    assert settings.read({"sms": {"texts": {"alert": "{what} {channel}"}}}, {}).sms.texts
+
+
+def test_a_pin_is_no_other_sims_and_a_key_no_other_providers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("data/secrets").mkdir(parents=True)
+    for name, value in (("modem_pin", "1111"), ("sim2_pin", "2222"), ("sms_http_secret", "key")):
+        Path("data/secrets", name).write_text(value)
+    own = Path("own")
+    own.write_text("4444")
+    sims = {"sim2": {}, "sim3": {}, "sim4": {"pin_file": str(own)}}
+    described = {"vnpt": {"url": "https://x.vn", "fields": {"k": "{secret}", "to": "{to}", "m": "{text}"}}}
+    read = settings.read({"sms": {"modems": sims, "http": described}}, {})
+    pins = [configuration.secret(read, f"sms.modems.{name}.pin") for name in sims]
+    assert configuration.secret(read, "sms.modem.pin") == "1111" and pins == ["2222", None, "4444"]
+    assert configuration.secret(read, "sms.http.vnpt.secret") is None
+
+
 def test_the_environment_overrides_lists_are_json_and_secrets_go_by_their_own_name():
     read = settings.read(
         {},

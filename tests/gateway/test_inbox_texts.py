@@ -149,6 +149,13 @@ def test_the_list_is_ordered_on_both_databases(engine, config, eight, state):
 # Answering
 
 
+@pytest.mark.parametrize("text", ["👍", "\u200b", "\u202e 🙏"])
+def test_nothing_is_sent_where_plain_letters_leave_nothing(visit, phones, asked, text):
+    assert answer(visit("an"), asked, text).status_code == 422 and phones.answers() == []
+    assert answer(visit("an"), asked, "👍", accented="1").status_code == 303
+    assert [one.text for one in phones.answers()] == ["👍"]
+
+
 def test_an_answer_goes_by_the_lane_that_heard_the_question_in_plain_letters(visit, phones, asked):
     registration(phones.engine, "Nguyễn Thị An", language="en")
     assert answer(visit("an"), asked, "Mời ông/bà mang “thẻ căn cước”…").status_code == 303

@@ -143,6 +143,27 @@ def test_a_provider_that_asks_for_a_day_s_patience_is_left_for_the_next_channel(
     assert [(one.state, one.rung) for one in (short, long)] == [(State.CREATED, 0), (State.CREATED, 1)]
 
 
+def test_a_provider_that_asks_for_a_second_again_and_again_leaves_the_next_channel_a_fair_time():
+    """A throttled account, a rate that others use up: each wait is short, and together they are the whole day."""
+    notice, now = FRESH, 0
+    while notice.rung == 0:
+        sending = lifecycle.step(notice, Event(Happening.CLAIMED), now, POLICY)
+        notice = lifecycle.step(
+            sending, Event(Happening.POSTPONED, "throttled", now + 1, rung=0), now, POLICY
+        )
+        now += 1
+    assert (notice.state, notice.rung) == (State.CREATED, 1)
+    assert notice.deadline - now >= POLICY.unknown_wait
+
+
+def test_a_worker_that_stops_changes_no_channel():
+    sending = lifecycle.step(FRESH, Event(Happening.CLAIMED), FRESH.deadline - 60, POLICY)
+    stopped = lifecycle.step(
+        sending, Event(Happening.POSTPONED, "stopped", 0, rung=0), FRESH.deadline - 60, POLICY
+    )
+    assert (stopped.state, stopped.rung) == (State.CREATED, 0)
+
+
 def test_a_notice_that_nobody_could_send_in_time_expires():
     late = lifecycle.step(FRESH, Event(Happening.SILENCE), FRESH.deadline, POLICY)
     assert late.state is State.EXPIRED

@@ -83,7 +83,7 @@ def test_when_the_kernel_lets_nothing_be_written_callers_are_told_503_and_afterw
     fill(station)
     told = told_until_refused(lambda n: callback(station, n))
     assert is_away(notify(station, program, 0))
-    assert requests.get(f"{station.url}/readyz", timeout=20).status_code == 503
+    running.until(lambda: requests.get(f"{station.url}/readyz", timeout=20).status_code == 503)
     assert requests.get(f"{station.url}/healthz", timeout=20).status_code == 200
     limit(station, resource.RLIM_INFINITY)
     running.until(lambda: requests.get(f"{station.url}/readyz", timeout=20).status_code == 200)

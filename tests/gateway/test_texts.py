@@ -100,6 +100,13 @@ def test_who_waits_is_told_how_many_are_ahead(phones, eight):
     assert "Con 1 nguoi phia truoc." in phones.text("SO", CHI)[0]
 
 
+def test_who_is_late_is_not_told_to_come_early(phones):
+    registered(phones)
+    assert "Moi den som 5 phut" in phones.text("SO")[0]
+    phones.now[0] += DAY  # half past eight, an hour late
+    assert "Da den gio hen, moi bao co mat." in phones.text("SO")[0]
+
+
 def test_of_several_people_the_most_urgent_comes_first_and_the_rest_is_one_tap_away(phones):
     made = registered(phones, ("Nguyễn Thị An", "Trần Bình", "Lê Chi", "Hồ Dung", "Vũ Giang"))
     with database.writing(phones.engine) as session:
@@ -160,7 +167,8 @@ def test_a_number_that_was_called_is_given_up_at_the_counter_only(phones):
 def test_two_turns_with_one_number_are_given_up_on_their_page(phones):
     registered(phones, days=1)
     registered(phones, ("Trần Bình",), days=2)
-    assert "Co 2 so 001, chua huy so nao." in phones.text("HUY 001")[0]
+    for text in ("HUY 001", "HUY"):
+        assert phones.text(text)[0].startswith("Co 2 so 001, chua huy so nao. Huy tai: http")
     assert states(phones) == ["numbered", "numbered"]
 
 
@@ -254,11 +262,37 @@ def test_a_name_a_short_code_or_a_foreign_number_is_never_answered_by_itself(pho
     assert kept == dict.fromkeys(senders[:5], ("waiting", 2))
 
 
+def test_a_national_number_as_networks_give_it_is_the_same_phone(phones):
+    registered(phones)
+    for sender in (AN, "0905123456", "84905123456", "0084905123456", "905123456"):
+        phones.text("SO", sender)
+    assert [one.phone for one in phones.rows(tables.Conversation)] == [AN] and len(phones.answers()) == 5
+
+
 def test_after_five_answers_in_an_hour_a_person_looks_at_it(phones):
     answers = [phones.text("help") for _ in range(7)]
     assert [len(one) for one in answers] == [1, 1, 1, 1, 1, 0, 0]
     assert phones.conversation().state == "waiting" and phones.text("help", BINH)
     phones.now[0] += 3_600
+    assert phones.text("help")
+
+
+def test_fifteen_answers_a_day_are_enough_for_one_phone(phones):
+    said = 0
+    for _ in range(20):
+        said += len(phones.text("help"))
+        phones.now[0] += 1_800
+    assert said == 15 and phones.conversation().state == "waiting"
+    phones.now[0] += DAY
+    assert phones.text("help")
+
+
+def test_answers_leave_half_of_a_sims_day_to_notices(phones, changed):
+    changed(modem=phones.config.sms.modem.model_copy(update={"per_day": 6}))
+    answered = [len(phones.text("help", f"+8490512345{n}")) for n in range(5)]
+    assert answered == [1, 1, 1, 0, 0]
+    assert phones.text("STOP") == [] and phones.is_stopped()
+    phones.now[0] += DAY
     assert phones.text("help")
 
 
@@ -359,7 +393,8 @@ def test_a_silent_automatic_conversation_is_over_after_a_day(phones):
 @pytest.mark.parametrize(
     ("text", "intent", "argument"),
     [
-        ("SO", "number", ""), ("Sô", "number", ""), ("soos cuar tooi", "number", ""), ("STT", "number", ""),
+        ("SO", "number", ""), ("Sô", "number", ""), ("S0", "number", ""),
+        ("soos cuar tooi", "number", ""), ("STT", "number", ""),
         ("bao giờ đến lượt tôi", "number", ""), ("HUY", "cancel", ""), ("Hủy", "cancel", ""),
         ("HUY A042", "cancel", "A042"), ("huỷ a-042", "cancel", "A042"), ("Huỷ số A 042 nhé", "cancel", "A042"),
         ("HUYA042", "cancel", "A042"), ("huy42", "cancel", "42"), ("cancel B1042", "cancel", "B1042"),
@@ -371,6 +406,10 @@ def test_a_silent_automatic_conversation_is_over_after_a_day(phones):
         ("đúng", "none", ""), ("Dung", "none", ""), ("giúp tôi với", "none", ""), ("cứu tôi", "none", ""),
         ("từ chối ạ", "stop", ""), ("stop tin nhắn", "stop", ""), ("unstop", "start", ""),
         ("không nhận được tin", "none", ""), ("Stop đi em", "none", ""),
+        ("Đừng gửi nữa!", "stop", ""), ("dung gui nua", "stop", ""), ("thôi đừng nhắn tin nữa", "stop", ""),
+        ("ngừng gửi", "stop", ""), ("TUCHOI", "stop", ""), ("STOP SMS", "stop", ""), ("tuwf choois", "stop", ""),
+        ("nhận tin nhắn", "start", ""), ("không gửi nữa", "none", ""), ("đúng, gửi đi", "none", ""),
+        ("huyr 042", "cancel", "042"), ("huyr soos 42", "cancel", "42"), ("huyR042", "cancel", "R042"),
         ("help", "menu", ""), ("STOP", "stop", ""), ("Từ chối", "stop", ""), ("START", "start", ""),
         ("nhận", "start", ""), ("đã nhận", "none", ""), ("cảm ơn", "none", ""), ("đăng ký", "none", ""),
         ("giờ làm việc", "none", ""), ("English", "none", ""), ("huy dong 42", "none", ""),

@@ -61,6 +61,11 @@ def test_words_are_changed_again_and_reset_and_it_is_written_down_who_did(engine
     ]
 
 
+def test_what_nobody_sees_is_not_kept(engine, config):
+    assert change(engine, config, "ready", "{\u200bname}\0 đến\x1b[0m\u202e lấy") is None
+    assert known(engine) == {("ready", "vi"): "{name} đến[0m lấy"}
+
+
 # Which are kept
 
 
@@ -68,6 +73,8 @@ def test_words_are_changed_again_and_reset_and_it_is_written_down_who_did(engine
     ("kind", "text", "code"),
     [
         ("ready", "  \n ", "empty"),
+        ("ready", "\0\u202e", "empty"),
+        ("ready", "👍", "empty"),
         ("ready", "a" * 601, "long"),
         ("ready", "{nmae} đến", "field"),
         ("ready", "{name.__class__}", "field"),

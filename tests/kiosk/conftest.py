@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -19,6 +17,7 @@ import requests
 
 from gateway.sandbox import printer
 from kiosk import clock, journal, paper, press, state
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {"X-Requested-With": "kiosk"}
@@ -121,11 +120,14 @@ def kiosk_in():
 
 
 class Gateway:
-    """The gateway's three kiosk calls on a loopback port. What it stores is in `events`, by seq."""
+    """The gateway's three kiosk calls on a loopback port. What it stores is in `events`, by seq.
 
-    def __init__(self, port: int = 0):
-        self.key = "key-of-k1"
-        self.state = told(datetime.now(UTC).timestamp())
+    Its clock stands at `at`; without one it is this machine's.
+    """
+
+    def __init__(self, port: int = 0, at: float | None = None):
+        self.key, self.at = "key-of-k1", at
+        self.state = told(self.now())
         self.events: dict[int, dict] = {}
         self.posts: list[dict] = []
         self.lose_answers = 0  # so many answers to events are cut off after everything was stored
@@ -155,8 +157,10 @@ class Gateway:
     def _get(self, call):
         if call.headers.get("Authorization") != f"Bearer {self.key}":
             return self._answer(call, 401, {"title": "Unauthorized", "status": 401})
-        now = clock.rfc3339(datetime.now(UTC).timestamp())
-        return self._answer(call, 200, {**self.state, "server_time": now})
+        return self._answer(call, 200, {**self.state, "server_time": clock.rfc3339(self.now())})
+
+    def now(self) -> float:
+        return datetime.now(UTC).timestamp() if self.at is None else self.at
 
     def _post(self, call):
         body = json.loads(call.rfile.read(int(call.headers["Content-Length"])))
@@ -209,11 +213,11 @@ class Gateway:
 
 @pytest.fixture
 def gateways():
-    """gateways(port=0): starts a gateway stand-in; all are stopped at the end."""
+    """gateways(port=0, at=None): starts a gateway stand-in; all are stopped at the end."""
     made = []
 
-    def start(port=0):
-        made.append(Gateway(port))
+    def start(port=0, at=None):
+        made.append(Gateway(port, at))
         return made[-1]
 
     yield start
@@ -249,27 +253,25 @@ class Station:
 
     def command(self, *words):
         """(exit code, standard output, standard error)"""
-        call = [sys.executable, "-m", "kiosk", *words]
-        done = subprocess.run(
-            call, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = warm.run("kiosk", words, self.environ, self.folder)
         return done.returncode, done.stdout, done.stderr
 
     def start(self):
         """Start `kiosk run`; returns when the page answers."""
-        with (self.folder / "kiosk.log").open("ab") as log:
-            self.running = subprocess.Popen(
-                [sys.executable, "-m", "kiosk", "run"],
-                cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
-        line = self.running.stdout.readline().strip()
+        reads, writes = os.pipe()
+        self.said = os.fdopen(reads)
+        with (self.folder / "kiosk.log").open("ab") as log, open(os.devnull) as nothing:
+            files = (nothing.fileno(), writes, log.fileno())
+            self.running = warm.starter().start("kiosk", ("run",), self.environ, files, self.folder)
+        os.close(writes)
+        line = self.said.readline().strip()
         assert line == f"http://127.0.0.1:{self.port}/", (self.folder / "kiosk.log").read_text()
 
     def end(self, number=signal.SIGTERM):
         """The exit code after the signal."""
         self.running.send_signal(number)
         code = self.running.wait(30)
-        self.running.stdout.close()
+        self.said.close()
         self.running = None
         return code
 

@@ -51,6 +51,16 @@ def fits(page):
     }""")
 
 
+def both_ways(page, name, buttons=None):
+    """Whatever is shown fits on an upright screen and on a lying one, where its buttons are large."""
+    for way, size in (("upright", UPRIGHT), ("lying", LYING)):
+        page.set_viewport_size(size)
+        picture(page, f"{way}-{name}")
+        assert fits(page), f"{name} on the {way} screen"
+        for button in page.locator(buttons).all() if buttons else ():
+            assert button.bounding_box()["height"] >= 100, f"{name} on the {way} screen"
+
+
 def test_nothing_covers_anything_on_a_seven_inch_screen(page_of):
     page = page_of({"width": 800, "height": 480})
     picture(page, "small-start")
@@ -64,19 +74,14 @@ def test_nothing_covers_anything_on_a_seven_inch_screen(page_of):
             assert apart or other["x"] >= one["x"] + one["width"] or other["y"] >= one["y"] + one["height"]
 
 
-@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
-def test_a_person_presses_a_button_and_sees_the_number(page_of, station, size, name):
-    page = page_of(size)
-    picture(page, f"{name}-start")
-    assert fits(page)
-    for button in page.locator("#start button").all():
-        assert button.bounding_box()["height"] >= 100
+def test_a_person_presses_a_button_and_sees_the_number(page_of, station):
+    page = page_of(LYING)
+    both_ways(page, "start", "#start button")
     page.get_by_role("button", name="Cấp căn cước lần đầu").click()
     page.locator("#number", has_text="B001").wait_for()
     assert page.get_by_text("Xin lấy phiếu ở khe in.").is_visible()
     assert page.get_by_text("5 người").last.is_visible()
-    picture(page, f"{name}-given")
-    assert fits(page)
+    both_ways(page, "given")
     assert station.printer.wait_for(1, 30)
     page.get_by_role("button", name="Xong").click()
     page.get_by_text("Xin mời chọn thủ tục").wait_for()
@@ -85,19 +90,17 @@ def test_a_person_presses_a_button_and_sees_the_number(page_of, station, size, n
     assert page.faults == []
 
 
-@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
-def test_priority_and_english_are_asked_for_and_gone_for_the_next_person(page_of, station, size, name):
-    page = page_of(size)
+def test_priority_and_english_are_asked_for_and_gone_for_the_next_person(page_of, station):
+    page = page_of(LYING)
     page.get_by_role("button", name="English").click()
     page.get_by_role("button", name="Priority: elderly").click()
     page.get_by_text("Does one of these apply to you?").wait_for()
-    picture(page, f"{name}-asking")
-    assert fits(page)
+    both_ways(page, "asking")
     page.get_by_role("button", name="Yes, priority number").click()
-    picture(page, f"{name}-priority")
+    picture(page, "priority")
     page.get_by_role("button", name="Renew identity card").click()
     page.locator("#number", has_text="B001").wait_for()
-    picture(page, f"{name}-priority-given")
+    picture(page, "priority-given")
     page.get_by_role("button", name="Done").click()
     page.get_by_text("Xin mời chọn thủ tục").wait_for()
     assert page.locator("#priority").get_attribute("aria-pressed") == "false"
@@ -106,26 +109,22 @@ def test_priority_and_english_are_asked_for_and_gone_for_the_next_person(page_of
     assert (event["service"], event["priority"], event["language"]) == ("renew", True, "en")
 
 
-@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
-def test_without_paper_and_gateway_the_screen_keeps_the_number(page_of, station, size, name):
-    page = page_of(size)
+def test_without_paper_and_gateway_the_screen_keeps_the_number(page_of, station):
+    page = page_of(LYING)
     station.printer.fault("paper_out", True)
     station.gateway.key = "changed"  # every call is refused from now on: no contact
     page.get_by_text("Máy in hết giấy.").wait_for()
     page.get_by_text("Đang mất kết nối.").wait_for()
-    picture(page, f"{name}-trouble")
-    assert fits(page)
+    both_ways(page, "trouble")
     page.locator(".service").first.click()
     page.locator("#number", has_text="B001").wait_for()
     page.get_by_text("Xin ghi nhớ số này").wait_for()
     assert page.locator("#qr").bounding_box()["width"] >= 120
-    picture(page, f"{name}-no-paper")
-    assert fits(page)
+    both_ways(page, "no-paper")
 
 
-@pytest.mark.parametrize(("size", "name"), [(UPRIGHT, "upright"), (LYING, "lying")])
-def test_six_services_with_long_names_and_every_trouble_still_fit(page_of, station, size, name):
-    page = page_of(size)
+def test_six_services_with_long_names_and_every_trouble_still_fit(page_of, station):
+    page = page_of(LYING)
     station.gateway.state["services"] += [
         {"code": "child", "name": {"vi": "Cấp căn cước cho trẻ em dưới 14 tuổi", "en": "Card for a child"}},
         {"code": "paper", "name": {"vi": "Xác nhận số chứng minh nhân dân", "en": "Confirm an old number"}},
@@ -135,9 +134,7 @@ def test_six_services_with_long_names_and_every_trouble_still_fit(page_of, stati
     page.get_by_text("Máy in hết giấy.").wait_for()
     station.gateway.key = "changed"
     page.get_by_text("Đang mất kết nối.").wait_for()
-    picture(page, f"{name}-six")
-    assert fits(page)
-    assert all(button.bounding_box()["height"] >= 100 for button in page.locator(".service").all())
+    both_ways(page, "six", ".service")
 
 
 def test_a_double_tap_is_one_ticket(page_of, station):

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from kiosk import journal, link, sync
+from tests.kiosk.conftest import NOON
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_long_time_offline_goes_up_in_bounded_batches(talk, gateways):
 
 
 def test_events_a_restored_gateway_has_lost_go_up_again(talk, gateways):
-    gateway = gateways()
+    gateway = gateways(at=NOON)
     kiosk, uplink = talk(gateway)
     for n in range(4):
         kiosk.press(press_id=f"press-id-{n}")
@@ -91,7 +92,7 @@ def test_events_a_restored_gateway_has_lost_go_up_again(talk, gateways):
 
 
 def test_a_kiosk_with_a_new_disk_goes_on_where_the_old_one_stopped(talk, gateways):
-    gateway = gateways()
+    gateway = gateways(at=NOON)
     kiosk, uplink = talk(gateway, heard=lambda told: kiosk.desk.meet(*told.issued))
     gateway.events = {seq: {"seq": seq, "type": "printer.state"} for seq in range(1, 41)}
     gateway.state["kiosk"] |= {"acked": 40, "issued": {"day": "2026-11-24", "n": 17}}

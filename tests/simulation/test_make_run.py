@@ -15,12 +15,13 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def station(tmp_path):
-    made = running.environment(tmp_path)
+    made = running.environment(tmp_path, forked=True)
     yield made
     made.close()
 
 
 def test_the_station_starts_is_whole_and_ctrl_c_stops_everything(station):
+    station.forked = False  # started as an operator starts it
     process = station.start("station", "station", alive=f"{station.url}/sandbox")
     running.until(lambda: running.answers(f"{station.kiosk_url}/status"), what="the kiosk")
     children = family(process.pid)

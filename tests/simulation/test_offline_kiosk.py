@@ -1,7 +1,7 @@
 """A kiosk that loses its gateway prints on; what it printed is merged when the gateway is back, each once.
 
 The station is made as an operator makes it, command by command. `make test` prints ten tickets without the gateway,
-`make soak` sixty.
+`make soak` thirty.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Two web processes on PostgreSQL: staff who press Next at the same instant never get the same person.
 
-`make test` presses sixty times together, where a missing lock shows itself within the first few; `make soak` as often as
-staff do in a day.
+`make test` presses sixty times together, `make soak`
+two hundred times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def test_two_staff_press_next_at_the_same_instant_again_and_again(station):
         assert made.status_code == 201, made.text
     counters = staff.get(f"{addresses[0]}/api/v1/sites/TK1/counters", timeout=10).json()["counters"]
     called: dict[int, list[str]] = {0: [], 1: []}
-    together = threading.Barrier(2)
+    together = threading.Barrier(2, timeout=30)
 
     def press(which: int) -> None:
         with requests.Session() as session:

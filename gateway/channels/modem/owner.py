@@ -274,13 +274,15 @@ class Modem:
         self._say_still()
 
     def _await_network(self, talk: Dialogue) -> None:
-        """Returns once the SIM is registered; until then nothing can be sent. Raises Refused when it is denied."""
+        """Returns once the SIM is registered; until then nothing can be sent. Raises Refused when it is denied, and
+        Said when it is no longer there or blocked."""
         while (found := preparing.network(talk)) not in WELL:
-            self._say(network=found)
+            self._say(network=found, signal=None)
+            preparing.still_unlocked(talk)
             if found == state.DENIED:
                 raise preparing.denied()
             excuse = codes.complaint("cme", "30")
-            self._say(state=state.OPENING, reason="Đang tìm mạng / searching for a network", signal=None)
+            self._say(state=state.OPENING, reason="Đang tìm mạng / searching for a network")
             self._turn_away(excuse)
             self._say_still()
             if self._stopping.is_set():

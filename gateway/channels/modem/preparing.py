@@ -46,7 +46,7 @@ class Pin:
             self._enter(talk)
             answer = _woken(talk)
         if answer != "READY":
-            raise Said("cme", {"SIM PIN": "11", "SIM PUK": "12", "SIM PUK2": "12"}.get(answer, "13"))
+            raise _shut(answer)
         self._entries = 0
 
     def _enter(self, talk: Dialogue) -> None:
@@ -136,6 +136,13 @@ def sim_of(fault: Said) -> str:
     return _SIM_CODES.get((fault.table, fault.code), "")
 
 
+def still_unlocked(talk: Dialogue) -> None:
+    """Raises Said where the SIM is not what it was when it was unlocked: drawn, blocked, or new."""
+    answer = _sim_says(talk)
+    if answer != "READY":
+        raise _shut(answer)
+
+
 def denied() -> Refused:
     return _barred("CREG 3", "Mạng từ chối SIM này", "the network denies this SIM")
 
@@ -167,6 +174,10 @@ def patiently(talk: Dialogue, text: str) -> list[str]:
             if (fault.table, fault.code) not in BUSY or time.monotonic() >= end:
                 raise
         talk.listen(0.5)
+
+
+def _shut(answer: str) -> Said:
+    return Said("cme", {"SIM PIN": "11", "SIM PUK": "12", "SIM PUK2": "12"}.get(answer, "13"))
 
 
 def _sim_says(talk: Dialogue) -> str:

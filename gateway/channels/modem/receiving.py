@@ -5,6 +5,7 @@ conversation: after an unplug another SIM may be in the modem, so what was to be
 """
 
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -21,12 +22,13 @@ log = logging.getLogger(__name__)
 SPARE = 2
 """Free places at which the memory counts as full: a full one receives nothing any more."""
 
-AT_ONCE, GATHER_SECONDS = 200, 0.03
+AT_ONCE, GATHER_SECONDS = 200, 0.1
 """Reports are in no hurry: those of a moment are kept by one commit."""
 
 STORED = (0, 1)
 """A stored text that came in, new or read; the others are drafts and copies of what was sent."""
 
+_E164 = re.compile(r"\+84[35789][0-9]{8}")
 _DELIVERED = {pdu.Fate.DELIVERED: True, pdu.Fate.FAILED: False, pdu.Fate.PENDING: None}
 
 
@@ -209,8 +211,10 @@ def _is_report(text: str) -> bool:
 
 
 def _part_report(status: pdu.StatusReport) -> PartReport:
-    parsed = phone.parse(status.to)  # networks write the destination their own way, "84905…" or "0905…"
-    to = parsed.e164 if isinstance(parsed, phone.Phone) else status.to
+    to = status.to
+    if not _E164.fullmatch(to):  # networks write the destination their own way, "84905…" or "0905…"
+        parsed = phone.parse(to)
+        to = parsed.e164 if isinstance(parsed, phone.Phone) else to
     return PartReport(
         (str(status.reference),), to, _DELIVERED[status.fate], f"ST {status.status:02X}", status.at
     )

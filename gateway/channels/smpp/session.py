@@ -61,6 +61,11 @@ class Window:
         self.size, self.rests_until = most, 0.0
         self._most, self._rest, self._well = most, rest, 0
 
+    @property
+    def throttled(self) -> bool:
+        """Whether the SMSC had too much to do lately."""
+        return self.size < self._most
+
     def went_well(self) -> None:
         self._well += 1
         if self._well >= self.size:
@@ -236,7 +241,7 @@ class Session:
         fault = self._terms.complaint(status, message)
         if status in SLOWER and isinstance(fault, Unreachable):
             self._window.too_fast(time.monotonic())
-            fault.retry_after = max(1, round(self._terms.rest))
+            fault.retry_after = self._pause
         return fault
 
     def _until(self, now: float) -> float:
@@ -281,9 +286,14 @@ class Session:
         for errand in list(self._waiting):
             if not errand.begun and now >= errand.since + self._terms.answer:
                 self._waiting.remove(errand)
-                self._turned_away(errand, SLOW, "slow")
+                self._turned_away(errand, SLOW, "slow", self._window.throttled)
 
-    @staticmethod
-    def _turned_away(errand: Errand, reason: str, code: str) -> None:
-        errand.refused(Unreachable(reason, False, code))
+    def _turned_away(self, errand: Errand, reason: str, code: str, throttled: bool = False) -> None:
+        """`throttled`: it is a rate that was met, so it is named when to come again, and is no outage."""
+        again = self._pause if throttled else None
+        errand.refused(Unreachable(reason, False, code, retry_after=again))
         errand.settle()
+
+    @property
+    def _pause(self) -> int:
+        return max(1, round(self._terms.rest))

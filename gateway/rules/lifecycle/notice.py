@@ -182,8 +182,11 @@ def _again(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
 
 
 def _postponed(notice: Notice, event: Event, now: int, policy: Policy) -> Notice:
-    """Later on the same rung, and no failed try; but a provider (`rung`) may not wait away the next rung's half."""
-    if event.rung is not None and not _last(notice) and event.until > now + (notice.deadline - now) // 2:
+    """Later on the same rung, and no failed try; but a provider (`rung`) may not wait away the next rung's half,
+    however often it asks for a moment more: the next rung needs a fair time too."""
+    wait = event.until - now
+    fair = max(wait, policy.unknown_wait) if wait > 0 else 0
+    if event.rung is not None and not _last(notice) and fair > (notice.deadline - now) // 2:
         return _next_rung(notice, event, now, policy)
     return _created(replace(notice, reason=event.reason, tries=max(0, notice.tries - 1)), event.until, now)
 

@@ -24,6 +24,7 @@ _EXTENSION = {
 
 _SEPTETS = {letter: bytes([code]) for code, letter in enumerate(_BASIC) if code != ESCAPE}
 _SEPTETS |= {letter: bytes([ESCAPE, code]) for code, letter in _EXTENSION.items()}
+_LETTERS = frozenset(_SEPTETS)
 
 # What decomposing leaves alone or makes worse, and has a plain way to be written. Eth stands in many old
 # Vietnamese texts where a đ is meant: the fonts of the nineties drew them alike.
@@ -52,7 +53,7 @@ _LINK = re.compile(r"(https?://[^\s<>]+)")
 
 def fits_gsm7(text: str) -> bool:
     """Whether every character of `text` is in the 7-bit alphabet or its extension."""
-    return all(letter in _SEPTETS for letter in text)
+    return _LETTERS.issuperset(text)
 
 
 def foreign(text: str) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def foreign(text: str) -> tuple[str, ...]:
 
 def septets(text: str) -> bytes:
     """`text` in the 7-bit alphabet, one octet a septet, not packed. KeyError for a foreign character."""
-    return b"".join(_SEPTETS[letter] for letter in text)
+    return b"".join(map(_SEPTETS.__getitem__, text))
 
 
 def from_septets(values: bytes) -> str:

@@ -1,6 +1,7 @@
 """The fields PDUs are made of: packed septets, addresses, times, validity (3GPP TS 23.040, 9.1 and 9.2.3)."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from gateway.rules.sms import alphabet
 
@@ -92,7 +93,11 @@ def time(at: int, quarters: int = 28) -> bytes:
 
 def take_time(octets: Octets) -> int | None:
     """The epoch second next in the PDU; None where a network sends no possible time."""
-    field = octets.take(7)
+    return _moment(octets.take(7))
+
+
+@lru_cache(maxsize=128)  # reports come many in a second
+def _moment(field: bytes) -> int | None:
     year, month, day, hour, minute, second = (10 * (octet & 0xF) + (octet >> 4) for octet in field[:6])
     quarters = 10 * (field[6] & 0x7) + (field[6] >> 4)
     try:

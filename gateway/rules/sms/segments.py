@@ -1,9 +1,11 @@
 """How a text is cut into the parts of one SMS (3GPP TS 23.040, 9.2.3.24.1), and what that comes to."""
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.rules.sms import alphabet
 from gateway.rules.sms.alphabet import Alphabet
@@ -20,6 +22,8 @@ JOINED_16BIT = {Alphabet.GSM7: 152, Alphabet.UCS2: 66}
 
 MOST_PARTS = 255
 _JOINERS = ("Mn", "Me", "Mc")
+_EVEN = re.compile("[\u0000-\u02ff\u1e00-\u1eff\u2010-\u2027\u20a0-\u20bf]*")
+"""Latin letters and what stands between them: each is one unit and may be torn from the next."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def weight(text: str, letters: Alphabet) -> int:
     return alphabet.units(text)
 
 
+@lru_cache(maxsize=512)  # counted when it is worded, and cut when it is handed over
 def _cut(text: str, reference_bits: int) -> Segments:
     text = unicodedata.normalize("NFC", text)
     letters = Alphabet.GSM7 if alphabet.fits_gsm7(text) else Alphabet.UCS2
@@ -94,6 +99,13 @@ def _cut(text: str, reference_bits: int) -> Segments:
 
 
 def _filled(text: str, letters: Alphabet, most: int) -> Iterator[str]:
+    even = len(alphabet.septets(text)) == len(text) if letters is Alphabet.GSM7 else _EVEN.fullmatch(text)
+    if even:
+        return (text[at : at + most] for at in range(0, len(text), most))
+    return _fitted(text, letters, most)
+
+
+def _fitted(text: str, letters: Alphabet, most: int) -> Iterator[str]:
     start, position, room = 0, 0, most
     for piece in _pieces(text, letters, most):
         cost = weight(piece, letters)

@@ -19,14 +19,16 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gateway.rules import hashes, phone
-from gateway.rules.sms import described
+from gateway.rules.settings.section import Port, Seconds, Section, Url
+from gateway.rules.settings.texts import BUILT_IN, Esms, HttpSms, Lane, Modem, Smpp, Sms, SpeedSms
+
+__all__ = ["BUILT_IN", "Esms", "HttpSms", "Lane", "Mistakes", "Modem", "Section", "Settings", "Smpp", "Sms"]
+__all__ += ["SpeedSms", "Template", "known_keys", "read"]
 
 PREFIX = "GATEWAY_"
-Seconds = Annotated[int, Field(ge=0, le=86_400 * 366)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Language = Literal["vi", "en"]
 
@@ -48,19 +50,6 @@ def _known_variant(name: str) -> str:
     if name and name not in hashes.ZALO_VARIANTS:
         raise ValueError(f"{name!r} is none of {', '.join(hashes.ZALO_VARIANTS)}")
     return name
-
-
-def _without_slash(url: str) -> str:
-    return url.rstrip("/")
-
-
-Url = Annotated[str, Field(max_length=500, pattern=r"^https?://"), AfterValidator(_without_slash)]
-
-
-class Section(BaseModel):
-    """One table of config.toml: unknown keys are mistakes, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 class Station(Section):
@@ -192,144 +181,6 @@ class Zalo(Section):
     price_by_user_id: int = Field(0, ge=0, le=100_000)
     timeout: float = Field(10.0, gt=0, le=60)
     templates: Mapping[str, Template] = Field(default_factory=dict)
-
-
-Prices = Mapping[phone.Network, Annotated[int, Field(ge=0, le=100_000)]]
-"""Đồng a part by the network of the number; what is not named costs the lane's `price`."""
-
-
-class Lane(Section):
-    """What every way of text messages has: how it is used, and what a part costs there, đồng."""
-
-    concurrency: int = Field(8, ge=1, le=64)
-    per_minute: int = Field(0, ge=0, le=100_000)
-    price: int = Field(0, ge=0, le=100_000)
-    prices: Prices = Field(default_factory=dict)
-    timeout: float = Field(10.0, gt=0, le=60)
-
-
-class Esms(Lane):
-    base: Url = "https://rest.esms.vn"
-    api_key_file: str = "data/secrets/esms_api_key"
-    secret_key_file: str = "data/secrets/esms_secret_key"
-    brandname: str = Field("CAPHUONG", max_length=11, pattern=r"^[A-Za-z0-9]+$")
-    callback_secret_file: str = "data/secrets/esms_callback_secret"
-
-
-class SpeedSms(Lane):
-    base: Url = "https://api.speedsms.vn"
-    token_file: str = "data/secrets/speedsms_token"
-    callback_secret_file: str = "data/secrets/speedsms_callback_secret"
-    sender: str = Field("", max_length=11)
-    sms_type: Literal[2, 3, 4, 5] = 3
-    per_minute: int = Field(55, ge=0, le=100_000)
-
-
-class HttpSms(Lane):
-    """A provider that is described here (`rules.sms.described` says which {blanks} stand where).
-
-    `answer`: where in an answer its code, id, message, status or balance stand; `ok`: the codes that mean "taken",
-    `codes`: what others mean. `repeats`: the same {reference} again sends nothing twice.
-    """
-
-    url: str = Field(min_length=1, max_length=500, pattern=r"^https?://")
-    method: Literal["GET", "POST"] = "POST"
-    body: Literal["json", "form", "query"] = "json"
-    headers: Mapping[str, str] = Field(default_factory=dict)
-    fields: Mapping[str, Any] = Field(default_factory=dict)
-    phone: Literal["e164", "international", "national"] = "international"
-    unicode: bool | None = None
-    secret_file: str = "data/secrets/sms_http_secret"
-    callback_secret_file: str = "data/secrets/sms_http_callback_secret"
-    answer: Mapping[str, str] = Field(default_factory=dict)
-    answer_pattern: str = Field("", max_length=500)
-    ok: tuple[str, ...] = ("0",)
-    codes: Mapping[
-        str, Literal["taken", "later", "person", "config", "template", "message", "quota", "bug"]
-    ] = Field(default_factory=dict)
-    repeats: bool = False
-    report: Mapping[str, str] = Field(default_factory=dict)
-    delivered: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-    status_url: str = Field("", max_length=500, pattern=r"^(https?://.*)?$")
-    balance_url: str = Field("", max_length=500, pattern=r"^(https?://.*)?$")
-
-    @model_validator(mode="after")
-    def _sound(self) -> HttpSms:
-        if wrong := list(described.mistakes(self)):
-            raise ValueError("; ".join(wrong))
-        return self
-
-
-class Modem(Section):
-    """`per_minute` and `per_day` count parts. `network`: whose SIM it is, so that its own numbers go by it first."""
-
-    url: str = Field("serial:///dev/ttyUSB0?baud=115200", pattern=r"^(serial|socket)://")
-    pin_file: str = "data/secrets/modem_pin"
-    per_minute: int = Field(6, ge=1, le=100_000)
-    per_day: int = Field(150, ge=1, le=1_000_000)
-    price: int = Field(0, ge=0, le=100_000)
-    prices: Prices = Field(default_factory=dict)
-    network: phone.Network | Literal[""] = ""
-    reference_bits: Literal[8, 16] = 8
-    incoming: bool = True
-
-
-class Smpp(Lane):
-    url: str = Field("smpp://127.0.0.1:2775", max_length=200, pattern=r"^smpps?://[^/\s]+$")
-    system_id: str = Field("", max_length=15)
-    password_file: str = "data/secrets/smpp_password"
-    system_type: str = Field("", max_length=12)
-    source: str = Field("", max_length=20)
-    source_ton: int = Field(5, ge=0, le=6)
-    source_npi: int = Field(0, ge=0, le=18)
-    data_coding: Literal["gsm", "gsm_packed", "latin1", "ascii"] = "gsm"
-    concat: Literal["udh", "sar", "payload"] = "udh"
-    reference_bits: Literal[8, 16] = 8
-    window: int = Field(10, ge=1, le=100)
-    enquire_seconds: int = Field(30, ge=1, le=600)
-    concurrency: int = Field(10, ge=1, le=100)
-
-
-BUILT_IN = ("esms", "speedsms", "smpp", "modem")
-LaneName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,11}$")]
-
-
-class Sms(Section):
-    providers: tuple[str, ...] = ("esms",)
-    order: Literal["listed", "cheapest"] = "listed"
-    unaccented: bool = True
-    answers: bool = True
-    balance_low: int = Field(100_000, ge=0, le=1_000_000_000)
-    texts: Mapping[str, str] = Field(default_factory=dict)
-    esms: Esms = Esms()
-    speedsms: SpeedSms = SpeedSms()
-    smpp: Smpp = Smpp()
-    http: Mapping[LaneName, HttpSms] = Field(default_factory=dict)
-    modem: Modem = Modem()
-    modems: Mapping[LaneName, Modem] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known_lanes(self) -> Sms:
-        own = (*self.http, *self.modems)
-        taken = sorted({name for name in own if own.count(name) > 1 or name in (*BUILT_IN, "zalo", "sms")})
-        if taken:
-            raise ValueError(f"{', '.join(taken)}: two lanes cannot have one name")
-        for name in self.providers:
-            if name not in (*BUILT_IN, *own):
-                near = difflib.get_close_matches(name, (*BUILT_IN, *own), n=1)
-                hint = f'; did you mean "{near[0]}"?' if near else ""
-                raise ValueError(f"providers: no lane is named {name!r}{hint}")
-        return self
-
-    def sim(self, name: str) -> Modem | None:
-        """The modem behind a lane's name; None for other lanes."""
-        return self.modem if name == "modem" else self.modems.get(name)
-
-    def lane(self, name: str) -> Lane | Modem:
-        """The section of a lane's name; KeyError for none."""
-        own = {"esms": self.esms, "speedsms": self.speedsms, "smpp": self.smpp, "modem": self.modem}
-        return {**own, **self.http, **self.modems}[name]
 
 
 class Kiosk(Section):
@@ -484,9 +335,13 @@ def _short(value: Any) -> str:
 def _nearest(path: list[str]) -> str:
     """The known key that the writer most likely meant, looked for in its own table first."""
     model = _model_at(path[:-1])
-    here = difflib.get_close_matches(path[-1], model.model_fields if model else (), n=1)
+    known = model.model_fields if model else {}
+    file = f"{path[-1]}_file"  # a secret itself stands in no configuration
+    here = [file] if file in known else difflib.get_close_matches(path[-1], known, n=1)
     if here:
         return f'; did you mean "{".".join([*path[:-1], here[0]])}"?'
+    if len(path) > 3:  # in a table of somebody's own: what others have is not meant
+        return ""
     everywhere = difflib.get_close_matches(".".join(path), list(known_keys()), n=1, cutoff=0.5)
     return f'; did you mean "{everywhere[0]}"?' if everywhere else ""
 
