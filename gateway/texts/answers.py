@@ -27,6 +27,15 @@ def answer(talk: Talk, asked: Understood) -> bool:
     return True
 
 
+def gives_up(talk: Talk, asked: Understood) -> bool:
+    """Whether this gives one number up, and so can be said once only: who has confirmed is not left without it
+    because they had asked much before."""
+    if asked.intent is not Intent.CANCEL or not asked.argument or talk.way is None:
+        return False
+    found = theirs.named(theirs.turns(talk), asked.argument)
+    return len(found) == 1 and found[0].may_cancel
+
+
 def _help(talk: Talk, _asked: Understood) -> None:
     told = N_(
         "%(station)s: Nhắn SO để xem số, HUY để huỷ số, STOP để ngừng nhận tin, START để nhận lại. "

@@ -145,7 +145,8 @@ def _taken(
         return _opted(talk, asked.intent, text.text), False
     fresh = now - text.at <= COMMAND_SECONDS
     taken = bool(conversation.assigned_to) and not asked.sure
-    if fresh and not taken and talk.may_answer() and answers.answer(talk, asked):
+    may = talk.may_answer() or answers.gives_up(talk, asked)
+    if fresh and not taken and may and answers.answer(talk, asked):
         return "answered", talk.acted
     conversations.handed_over(session, conversation, text.text, now)
     return "passed_on", False

@@ -70,11 +70,16 @@ class Talk:
         """ "24/11"; the year would cost more than it tells."""
         return f"{hours.day_of(at, self.config.station.zone):%d/%m}"
 
+    @property
+    def way(self) -> str | None:
+        """The lane by which the program answers; None where it answers nobody."""
+        return saying.lane(self.conversation, self.config) if self.config.sms.answers else None
+
     def may_answer(self) -> bool:
         """Whether the program may still answer by itself: two machines must not talk to each other without end, and
         of what a SIM may send in a day half is for notices."""
-        way = saying.lane(self.conversation, self.config)
-        if not self.config.sms.answers or way is None:
+        way = self.way
+        if way is None:
             return False
         talk, sim = tables.Conversation, self.config.sms.sim(way)
         mine = talk.phone == self.phone

@@ -277,6 +277,15 @@ def test_after_five_answers_in_an_hour_a_person_looks_at_it(phones):
     assert phones.text("help")
 
 
+def test_who_confirms_gives_the_number_up_also_after_having_asked_much(phones):
+    registered(phones)
+    for _ in range(7):
+        phones.text("help")
+    assert phones.text("HUY") == [] and phones.text("HUY 999") == []
+    assert "Da huy so 001." in phones.text("HUY 001")[0] and states(phones) == ["cancelled"]
+    assert phones.text("HUY 001") == []
+
+
 def test_fifteen_answers_a_day_are_enough_for_one_phone(phones):
     said = 0
     for _ in range(20):
