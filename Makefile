@@ -29,6 +29,7 @@ soak: $(VENV)/.tests
 	@ENGINE_NOTICES=5000 $(PY) -m pytest -s tests/simulation/test_two_workers.py
 	@KILL_NOTICES=200 NEXT_TURNS=200 OFFLINE_PRESSES=30 $(PY) -m pytest -s --timeout 600 tests/simulation/test_kill.py \
 		tests/simulation/test_two_webs.py tests/simulation/test_offline_kiosk.py
+	@PARTS_EXAMPLES=400 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_parts_machine.py
 	@SMS_TEXTS=10000 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_sms_oracles.py
 	@MODEM_MESSAGES=200 $(PY) -m pytest -s --timeout 1800 tests/simulation/test_modem_faults.py
 	@SMPP_MESSAGES=200 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_channel_smpp_faults.py

@@ -29,7 +29,7 @@ from gateway.notices import Handed, Planned, Result, Room, Task, barriers
 from gateway.rules import settings as configured
 from gateway.rules.lifecycle.notice import FINAL, Event, Happening
 
-EXAMPLES, STEPS = int(os.environ.get("PARTS_EXAMPLES", "15")), 40
+EXAMPLES, STEPS = int(os.environ.get("PARTS_EXAMPLES", "25")), 40
 CONFIG = configured.read({"sms": {"providers": ["modem", "esms"]}}, {})
 POLICY = notices.policy(CONFIG)
 LASTING = 7_200
@@ -108,9 +108,14 @@ class Parts(RuleBasedStateMachine):
         found = self.written(lambda session: notices.claim_due(session, rooms, terms, "w", self.now)[0])
         self.hands += found
 
-    @rule(outcomes=st.lists(outcome, min_size=1, max_size=3), known=st.booleans())
-    def turn(self, outcomes, known):
+    @rule(
+        outcomes=st.lists(outcome, min_size=1, max_size=3),
+        known=st.booleans(),
+        later=st.sampled_from([0, 1, 40]),
+    )
+    def turn(self, outcomes, known, later):
         """As the worker does it, with what it brought before."""
+        self.now += later
         self.claim()
         for one, _ in zip(outcomes, list(self.hands), strict=False):
             self.hand_over(one)
