@@ -217,7 +217,7 @@ class Sender:
         template = config.zalo.templates.get(task.kind) if by_template else None
         text = "" if by_template else self._worded.pop(task.attempt_id, None) or self._text(task)
         given = self._given(task) if template else {}
-        message = rooms.Message(
+        return rooms.Message(
             to=task.phone,
             kind=task.kind,
             text=text,
@@ -232,9 +232,9 @@ class Sender:
             buttons=self._buttons(task),
             attachment=task.data.get("attachment") if task.kind == channels.CHAT else None,
             quote=task.data.get("quote") if task.kind == channels.CHAT else None,
+            joint=segments.joint(task.notice_id, text) if task.total else 0,
             begun=tuple(rooms.Part(one.number, one.total, one.joint, one.ref) for one in task.begun),
         )
-        return replace(message, joint=segments.joint(task.notice_id, text)) if task.total else message
 
     def _given(self, task: Task) -> dict[str, str]:
         """What its words are filled with."""

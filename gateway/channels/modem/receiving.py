@@ -205,9 +205,11 @@ class Receiver:
 
 def _is_report(text: str) -> bool:
     """By the two lowest bits behind the service-centre field (23.040, 9.2.3.1)."""
-    octets = fields.Octets.of_hex(text)
-    octets.take(octets.octet())
-    return octets.octet() & 0x03 == 0x02
+    try:
+        first = 2 + 2 * int(text[:2], 16)
+        return int(text[first : first + 2], 16) & 0x03 == 0x02
+    except ValueError:
+        raise fields.Malformed("no PDU") from None
 
 
 def _part_report(status: pdu.StatusReport) -> PartReport:
