@@ -33,6 +33,7 @@ soak: $(VENV)/.tests
 	@SMS_TEXTS=10000 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_sms_oracles.py
 	@MODEM_MESSAGES=200 $(PY) -m pytest -s --timeout 1800 tests/simulation/test_modem_faults.py
 	@SMPP_MESSAGES=200 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_channel_smpp_faults.py
+	@WEBHOOK_CALLS=10000 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_webhook_fuzz.py
 	@OPENAPI_EXAMPLES=400 $(PY) -m pytest -s --timeout 1800 tests/gateway/test_openapi.py
 
 lint: $(VENV)/.tests

@@ -134,7 +134,7 @@ def text_message(pattern: str, given: Mapping[str, str], unaccented: bool) -> st
     best, fewest = "", segments.MOST_PARTS + 1
     for shorter in _ever_shorter(pattern, given, unaccented):
         text = _lettered(filled(pattern, shorter), unaccented)
-        parts = segments.count(text).parts
+        parts = segments.parts(text)
         if parts < fewest:
             best, fewest = text, parts
         if fewest == 1:

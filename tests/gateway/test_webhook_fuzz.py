@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from gateway.rules import settings
 from gateway.web.app import create_app
 
 APP, OA, SECRET = "1234567890", "99", "s3cr3t-oa"
-CALLS = {"sqlite": 10_000, "postgresql": 1_000}
+CALLS = {"sqlite": int(os.environ.get("WEBHOOK_CALLS", "3_000")), "postgresql": 1_000}  # `make soak`: ten thousand
 CALLERS = 8
 LARGEST = 256 * 1024
 FIRST = 1_700_000_000_000  # ms

@@ -57,6 +57,11 @@ def split(text: str, reference_bits: int = 8) -> Segments:
     return cut
 
 
+def parts(text: str, reference_bits: int = 8) -> int:
+    """How many parts `text` comes to as it stands."""
+    return len(_cut(text, reference_bits).parts)
+
+
 def count(text: str, unaccented: bool = False, reference_bits: int = 8) -> Count:
     """What `text` comes to when it is sent, without its accents if `unaccented`."""
     text = alphabet.unaccent(text) if unaccented else unicodedata.normalize("NFC", text)
