@@ -10,11 +10,11 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import database, followers, storage, tables
-from gateway.chat import account, answers, conversations, echoes, events
+from gateway import followers, storage, tables
+from gateway.chat import account, answers, conversations, echoes, events, order
 from gateway.chat.events import Heard
 from gateway.chat.talk import Talk, Words
 from gateway.rules import chat as rules
@@ -34,10 +34,10 @@ def take_in(session: Session, config: Settings, words: Words, now: int, most: in
     One process at a time does this, as what a person says has an order. It ends early when a queue was
     changed: whoever waits for that day should not wait for the chat.
     """
-    if not _my_turn(session):
+    if not order.my_turn(session, CHANNEL):
         return 0
     heard, looked_at = [], 0
-    for receipt in session.scalars(_waiting(now).limit(most)).all():
+    for receipt in session.scalars(order.waiting(CHANNEL, now).limit(most)).all():
         looked_at += 1
         try:
             heard.append((events.read(receipt.body, receipt.at, now), receipt))
@@ -48,19 +48,6 @@ def take_in(session: Session, config: Settings, words: Words, now: int, most: in
         if _worked_off(session, config, words, event, receipt, now):
             return looked_at - (len(heard) - place - 1)
     return looked_at
-
-
-def _my_turn(session: Session) -> bool:
-    """On SQLite there is one writer anyway."""
-    if not database.on_postgresql(session):
-        return True
-    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("gateway.chat")))))
-
-
-def _waiting(now: int):
-    r = tables.Receipt
-    waiting = select(r).where(r.done_at.is_(None), r.delivered.is_(None), r.channel == CHANNEL, r.due <= now)
-    return waiting.order_by(r.due, r.id).with_for_update(skip_locked=True)
 
 
 def _worked_off(

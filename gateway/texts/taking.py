@@ -11,11 +11,11 @@ import logging
 import traceback
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import database, storage, tables
-from gateway.chat import conversations, events
+from gateway import storage, tables
+from gateway.chat import conversations, events, order
 from gateway.rules import chat as rules
 from gateway.rules import senders
 from gateway.rules.chat import Intent
@@ -71,10 +71,10 @@ def take_in(session: Session, config: Settings, words: Words, now: int, most: in
 
     One process at a time does this, as what a person says has an order. It ends early when a queue was changed.
     """
-    if not _my_turn(session):
+    if not order.my_turn(session, CHANNEL):
         return 0
     heard, looked_at = [], 0
-    for receipt in session.scalars(_waiting(now).limit(most)).all():
+    for receipt in session.scalars(order.waiting(CHANNEL, now).limit(most)).all():
         looked_at += 1
         try:
             heard.append((read(receipt.body, receipt.at, now), receipt))
@@ -85,19 +85,6 @@ def take_in(session: Session, config: Settings, words: Words, now: int, most: in
         if _worked_off(session, config, words, text, receipt, now):
             return looked_at - (len(heard) - place - 1)
     return looked_at
-
-
-def _my_turn(session: Session) -> bool:
-    """On SQLite there is one writer anyway."""
-    if not database.on_postgresql(session):
-        return True
-    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtext("gateway.texts")))))
-
-
-def _waiting(now: int):
-    r = tables.Receipt
-    waiting = select(r).where(r.done_at.is_(None), r.delivered.is_(None), r.channel == CHANNEL, r.due <= now)
-    return waiting.order_by(r.due, r.id).with_for_update(skip_locked=True)
 
 
 def _worked_off(

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from gateway.rules.sms.fields import Malformed, Octets
+
 HEADER = struct.Struct(">IIII")
 RESPONSE = 0x8000_0000
 LARGEST = 70_000
@@ -75,10 +77,6 @@ class Coding(StrEnum):
     ASCII = "ascii"
 
 
-class Malformed(ValueError):
-    """Octets that are no PDU, or a body that is not its command's."""
-
-
 @dataclass(frozen=True)
 class Pdu:
     """One PDU; `command` and `status` are plain numbers, as a peer may send any."""
@@ -113,24 +111,8 @@ class Frames:
             yield Pdu(command, sequence, status, body)
 
 
-class Fields:
-    """A body being read from its start; asking beyond its end is Malformed."""
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets, self._at = octets, 0
-
-    @property
-    def left(self) -> int:
-        return len(self._octets) - self._at
-
-    def take(self, count: int) -> bytes:
-        if count > self.left:
-            raise Malformed(f"{count} octets wanted, {self.left} left")
-        self._at += count
-        return self._octets[self._at - count : self._at]
-
-    def octet(self) -> int:
-        return self.take(1)[0]
+class Fields(Octets):
+    """A body being read from its start, with SMPP's strings and optional parameters."""
 
     def string(self, most: int) -> str:
         """A C-octet string of at most `most` octets, its NUL among them."""
